@@ -49,7 +49,6 @@ class Record(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
-        use_attribute_docstrings=True,
         defer_build=True,
         # JSON has neither, and no clock shows them.
         allow_inf_nan=False,

@@ -82,7 +82,7 @@ SILENCE = Timeout(
 )
 ALIVE = Timeout(
     name="sign of life",
-    seconds=60.0,
+    seconds=30.0,
     why="its SSH server answers at once; a processor that is not free for 20 s is a "
     "soft lockup",
 )

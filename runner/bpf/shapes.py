@@ -11,12 +11,15 @@ from pydantic import JsonValue
 
 from runner.bpf import object as bpf_object
 from runner.bpf.btf import Btf
+from runner.bpf.kinds import Kind
 from runner.bpf.values import Formatter, GivenUpError
 
 # libbpf calls the maps of global data by the object and the section.
 _LONGEST_NAME = 15
 _LONGEST_SECTION = len(".rodata")
 _STRUCT_OPS = ".struct_ops"
+# enum bpf_map_type: BPF_MAP_TYPE_ARRAY_OF_MAPS and BPF_MAP_TYPE_HASH_OF_MAPS.
+_OF_MAPS = (12, 13)
 _GLOBAL = (".data", ".rodata", ".bss", ".kconfig")
 # Of a type that no path leads into: larger ones take long.
 _LARGEST = 1 << 16
@@ -28,6 +31,10 @@ class Shape:
 
     key: JsonValue = None
     value: JsonValue = None
+    # Whether it holds maps; None where nothing says its type.
+    is_of_maps: bool | None = None
+    # What those are like; None where the object leaves it to its loader.
+    inner: "Shape | None" = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,13 +94,36 @@ def name_of_globals(object_name: str, section: str) -> str:
 
 
 def _of_definition(btf: Btf, type_: int) -> Shape:
+    members = {it.name: it.type_id for it in btf.members(btf.resolved(type_))}
     # __type(key, T) declares a pointer to T.
     found = {
-        it.name: _sample(btf, btf.resolved(it.type_id).refers_to)
-        for it in btf.members(btf.resolved(type_))
-        if it.name in ("key", "value")
+        name: _sample(btf, btf.resolved(members[name]).refers_to)
+        for name in ("key", "value")
+        if name in members
     }
-    return Shape(**found)
+    return Shape(
+        **found, is_of_maps=_is_of_maps(btf, members), inner=_inner(btf, members)
+    )
+
+
+def _is_of_maps(btf: Btf, members: Mapping[str, int]) -> bool | None:
+    if "type" not in members:
+        return None
+    # __uint(type, N) declares a pointer to an array of N.
+    array = btf.resolved(btf.resolved(members["type"]).refers_to)
+    return btf.array(array)[1] in _OF_MAPS if array.kind is Kind.ARRAY else None
+
+
+def _inner(btf: Btf, members: Mapping[str, int]) -> Shape | None:
+    # __array(values, T) declares an array of pointers to T.
+    if "values" not in members:
+        return None
+    array = btf.resolved(members["values"])
+    if array.kind is not Kind.ARRAY:
+        return None
+    pointed = btf.resolved(btf.resolved(btf.array(array)[0]).refers_to)
+    # A program array has programs in it.
+    return _of_definition(btf, pointed.id) if pointed.kind is Kind.STRUCT else None
 
 
 def _sample(btf: Btf, type_: int) -> JsonValue:

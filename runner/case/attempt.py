@@ -11,10 +11,11 @@ from runner.case import programs_of_object
 from runner.case.prediction import Foretold, predicted
 from runner.case.states import ObjectStates
 from runner.files.patternlist import NO_LINES, ConsoleLines
-from runner.guest.agent import LoadedObject, ObjectSettings
 from runner.guest.commands import Commands
 from runner.guest.guest import Guest
+from runner.guest.objectsettings import ObjectSettings
 from runner.guest.otherloader import OtherSession
+from runner.guest.replies import LoadedObject
 from runner.loaders import LoaderProgram
 from runner.programs.prepare import GuestFile
 from runner.results import Agreement, RelocationDifference

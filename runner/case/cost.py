@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from runner.bpf import verifierstats
 from runner.bpf.verifierstats import VerifierStats
 from runner.case.attempt import Attempt
-from runner.guest.agent import ProgramInfo
+from runner.guest.replies import ProgramInfo
 from runner.results import ProgramCost
 
 # What the verifier may process where the kernel counts it without a log, from

@@ -13,8 +13,9 @@ from runner.errors import UsageError
 from runner.failures.classes import PROGRAM_TOO_LARGE
 from runner.failures.classify import classify
 from runner.guest import tracing
-from runner.guest.agent import AgentError, Attached, LoadedObject, OpenedObject
+from runner.guest.agenterrors import AgentError
 from runner.guest.otherloader import OtherSession
+from runner.guest.replies import Attached, LoadedObject, OpenedObject
 from runner.suites.model import OTHER_LOADERS, Map, Program
 from runner.suites.references import resolve
 

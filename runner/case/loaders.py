@@ -15,15 +15,10 @@ from runner import timeouts
 from runner.bpf import bpftool
 from runner.errors import GuestError, UsageError, timed_out
 from runner.guest import timely
-from runner.guest.agent import (
-    MOST_PRINTED,
-    AgentSession,
-    LoadedObject,
-    MapInfo,
-    ProgramInfo,
-)
+from runner.guest.agent import MOST_PRINTED, AgentSession
 from runner.guest.commands import Commands, failed
 from runner.guest.guest import Guest
+from runner.guest.replies import LoadedObject, MapInfo, ProgramInfo
 from runner.results import Printed, ended
 from runner.suites.model import Case, Command, ValueExpectation
 from runner.suites.references import resolve

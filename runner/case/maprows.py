@@ -7,7 +7,7 @@ from pydantic import JsonValue
 from runner.bpf.btf import Btf
 from runner.case import variables
 from runner.errors import UsageError
-from runner.guest.agent import FilledRow
+from runner.guest.objectsettings import FilledRow
 from runner.suites.checks.text import no_such
 from runner.suites.model import Case
 

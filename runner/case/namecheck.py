@@ -52,7 +52,7 @@ _SOURCES = ("*.c", "*.h", "*.o", "*.yaml")
 # One clang keeps one processor busy, and waits for the disk at its end.
 _COMPILERS = 2 * len(os.sched_getaffinity(0))
 # Raised when this module finds more than before.
-_VERSION = "7"
+_VERSION = "8"
 
 Compile = Callable[[Path, str | None, Build], Path]
 
@@ -200,10 +200,10 @@ def _of_case(case: Case, shape: Shapes | UsageError) -> Iterator[Mistake]:
         match expectation:
             case MapExpectation():
                 yield from _map(expectation.map, shape, (*at, "map"))
-                yield from _value(expectation, shape, at)
+                yield from _value(case, expectation, shape, at)
             case RowsExpectation():
                 yield from _map(expectation.map, shape, (*at, "map"))
-                yield from _rows(expectation, shape, at)
+                yield from _rows(case, expectation, shape, at)
             case ShowExpectation():
                 kind, shown = expectation.subject
                 known = _map if kind == "map" else _program
@@ -280,10 +280,31 @@ def _map(name: str, shape: Shapes, at: Where) -> Iterator[Mistake]:
         yield from _known("map", name, shape.maps, at)
 
 
-def _value(expectation: MapExpectation, shape: Shapes, at: Where) -> Iterator[Mistake]:
-    found = shape.maps.get(expectation.map)
-    if found is None:
+def _meant(
+    case: Case, expectation: MapExpectation | RowsExpectation, shape: Shapes
+) -> Shape | str:
+    """Return the map that an expectation is about, or why there is none such."""
+    found = shape.maps.get(expectation.map, Shape())
+    if expectation.inner is None:
+        return found
+    if found.is_of_maps is False or "." in expectation.map:
+        return f"map {expectation.map} is not a map of maps; leave out `inner`"
+    settings = case.maps.get(expectation.map)
+    like = settings.inner_map if settings is not None else None
+    if like is not None:
+        return shape.maps.get(like, Shape())
+    return found.inner or Shape()
+
+
+def _value(
+    case: Case, expectation: MapExpectation, shape: Shapes, at: Where
+) -> Iterator[Mistake]:
+    found = _meant(case, expectation, shape)
+    if isinstance(found, str):
+        yield Mistake((*at, "inner"), found)
         return
+    outer = shape.maps.get(expectation.map, Shape())
+    yield from _inside(expectation.inner, outer.key, (*at, "inner"))
     yield from _inside(expectation.key, found.key, (*at, "key"))
     if expectation.field is not None and found.value is not None:
         try:
@@ -328,8 +349,15 @@ def _compared(expectation: Compared, shape: Shapes, at: Where) -> Iterator[Mista
             yield Mistake((*at, key), f"map {name}: {why}")
 
 
-def _rows(expectation: RowsExpectation, shape: Shapes, at: Where) -> Iterator[Mistake]:
-    found = shape.maps.get(expectation.map, Shape())
+def _rows(
+    case: Case, expectation: RowsExpectation, shape: Shapes, at: Where
+) -> Iterator[Mistake]:
+    found = _meant(case, expectation, shape)
+    if isinstance(found, str):
+        yield Mistake((*at, "inner"), found)
+        return
+    outer = shape.maps.get(expectation.map, Shape())
+    yield from _inside(expectation.inner, outer.key, (*at, "inner"))
     for number, row in enumerate(expectation.rows):
         for key, sample in (("key", found.key), ("value", found.value)):
             if key in row:

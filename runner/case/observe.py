@@ -4,14 +4,19 @@ bpftool looks, wherever the kernel lets it: by ids, which came with 4.13. Below 
 agent reads maps, and nothing says more of programs and maps than the object itself.
 """
 
+from collections.abc import Mapping
+
+from pydantic import JsonValue
+
 from runner import timeouts
 from runner.bpf import bpftool, btf, insn
 from runner.bpf import object as bpf_object
 from runner.bpf.bpftool import MapDump
 from runner.bpf.btf import Btf
+from runner.case import innermaps
 from runner.case.rawdump import map_dump, with_variables
-from runner.guest.agent import LoadedObject, MapInfo
 from runner.guest.guest import Guest
+from runner.guest.replies import LoadedObject, MapInfo
 from runner.suites.checks import Observations
 from runner.suites.comparable import Compared
 from runner.suites.model import (
@@ -27,11 +32,16 @@ _NOT_SHOWN = "kernels before 4.13 can't list loaded programs and maps"
 
 
 def observe(
-    case: Case, guest: Guest, loaded: LoadedObject, data: bytes
+    case: Case,
+    guest: Guest,
+    loaded: LoadedObject,
+    data: bytes,
+    namespace: Mapping[str, JsonValue],
 ) -> Observations:
     """Dump and show what the case's expectations name; what is missing stays out.
 
-    `data` is the object. Raises GuestError when the guest is lost.
+    `data` is the object, `namespace` what references name. Raises GuestError when the
+    guest is lost, UsageError for a reference that names nothing.
     """
     maps = {info.name: info for info in loaded.maps}
     ids: dict[Subject, int | None] = {
@@ -49,11 +59,17 @@ def observe(
     shown += [it.shown for it in compared if it.show]
     code = [it for it in case.expect if isinstance(it, CodeExpectation)]
     order = guest.kernel.architecture.elf.byte_order
+    has_ids = None not in ids.values()
+    types = {info.name: info.type or "" for info in loaded.maps}
     with guest.doing("reading maps and programs"):
+        rows = {name: dump(guest, loaded, maps[name], data) for name in sorted(dumped)}
         return Observations(
-            maps={
-                name: dump(guest, loaded, maps[name], data) for name in sorted(dumped)
-            },
+            maps=rows,
+            inner=(
+                innermaps.read(case.expect, rows, types, guest, namespace)
+                if has_ids
+                else {}
+            ),
             shows={
                 it: bpftool.parse_show(guest.run(bpftool.show(it[0], id_)))
                 for it in shown
@@ -78,7 +94,7 @@ def observe(
             },
             layout=_types(guest) if code else None,
             ids=ids,
-            not_shown=_NOT_SHOWN if None in ids.values() else "",
+            not_shown="" if has_ids else _NOT_SHOWN,
         )
 
 

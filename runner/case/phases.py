@@ -21,9 +21,10 @@ from runner.case import (
 from runner.case.attempt import Attempt
 from runner.case.observe import observe
 from runner.errors import RunnerError, UsageError
-from runner.guest.agent import AgentError, LoadedObject
+from runner.guest.agenterrors import AgentError
 from runner.guest.commands import CommandFailedError
 from runner.guest.guest import Guest
+from runner.guest.replies import LoadedObject
 from runner.results import Match, Mismatch
 from runner.suites import checks
 from runner.suites.checks import Observations, evidence
@@ -63,7 +64,7 @@ def of_object(attempt: Attempt) -> Checked:
                 before = runcounts.count(case, guest.agent, loaded)
             namespace = _stimulate(attempt, loaded)
         with attempt.phase("check"):
-            observations = observe(case, guest, loaded, attempt.data)
+            observations = observe(case, guest, loaded, attempt.data, namespace)
             with guest.doing("counting runs"):
                 attempt.ran = runcounts.ran(case, guest.agent, loaded, before)
             return _check(attempt, observations, namespace)
@@ -94,7 +95,9 @@ def of_commands(attempt: Attempt) -> Checked:
             if loaders.leaves_something(case):
                 with guest.doing("reading what is loaded"):
                     found = loaders.look(guest)
-                observations = observe(case, guest, found.loaded, attempt.data)
+                observations = observe(
+                    case, guest, found.loaded, attempt.data, namespace
+                )
                 attempt.ran = not case.must_run or found.runs != 0
             return _check(attempt, observations, namespace)
     finally:

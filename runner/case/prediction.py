@@ -8,8 +8,8 @@ from pathlib import Path
 from runner.bpf import object as bpf_object
 from runner.errors import RunnerError
 from runner.facts.model import Presence
-from runner.guest.agent import ObjectSettings
 from runner.guest.guest import Guest
+from runner.guest.objectsettings import ObjectSettings
 from runner.preflight import securityhooks
 from runner.preflight.check import Checker, CheckJob
 from runner.preflight.model import Effect, KernelNeed, Prediction, Verdict

@@ -7,17 +7,18 @@ from pathlib import Path, PurePosixPath
 
 from runner import timeouts
 from runner.arch import Architecture
-from runner.bpf.bpftool import MapDump
 from runner.case import heldmaps, kernelreport, loadrecord, settings
+from runner.case.heldmaps import HeldMaps
 from runner.case.loadrecord import LoadRecorder
 from runner.errors import GuestError, RunnerError, UsageError
 from runner.failures.splats import KernelReport
 from runner.files.patternlist import NO_LINES, ConsoleLines
 from runner.guest import aftermath
-from runner.guest.agent import AgentError, CommandEnd
+from runner.guest.agenterrors import AgentError
 from runner.guest.commands import Commands
 from runner.guest.guest import Guest
 from runner.guest.life import State
+from runner.guest.replies import CommandEnd
 from runner.guest.roots import mount
 from runner.guest.roots import programs as rootprograms
 from runner.guest.roots.contents import SEARCH
@@ -92,7 +93,7 @@ class ProgramRun:
     # What it loaded; None where nobody recorded that.
     recorded: LoadRecord | None = None
     # Those that the suite looks into, as they were when the command had ended.
-    maps: dict[str, MapDump] = field(default_factory=dict)
+    held: HeldMaps = field(default_factory=HeldMaps)
     # Whether the command traces processes itself, which the recorder is in the way of.
     is_disturbed: bool = False
     # Whether the guest is gone.
@@ -370,7 +371,7 @@ def _execute(
                 timeout=job.case.timeout,
             )
         if held and recorder is not None:
-            done.maps = heldmaps.dumps(held, guest)
+            done.held = heldmaps.dumps(job.case, guest)
         if done.end.left or held:
             with guest.doing("ending what the command left running"):
                 guest.agent.release(timeout=timeouts.ANSWER.seconds)

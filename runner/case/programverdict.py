@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runner.bpf.bpftool import MapDump
 from runner.case import heldmaps, kernelreport
+from runner.case.heldmaps import HeldMaps
 from runner.case.program import ProgramRun
 from runner.case.verdict import of_lost_guest
 from runner.errors import TIMED_OUT, GuestError, UsageError
@@ -27,8 +27,9 @@ from runner.failures.classes import (
 )
 from runner.failures.classify import classify_printed
 from runner.guest import timely
-from runner.guest.agent import AgentError, CommandEnd
+from runner.guest.agenterrors import AgentError
 from runner.guest.commands import last_line
+from runner.guest.replies import CommandEnd
 from runner.harness.tests import HarnessState, Test
 from runner.programs.errors import ProgramError
 from runner.results import CaseVerdict, LoadRecord, Outcome, Printed, ended
@@ -346,7 +347,7 @@ def _unexplained(run: ProgramRun, case: Case) -> CaseVerdict | None:
 def of_loads(
     verdict: CaseVerdict,
     record: LoadRecord | None,
-    maps: Mapping[str, MapDump],
+    held: HeldMaps,
     case: Case,
     *,
     is_old: bool,
@@ -358,7 +359,7 @@ def of_loads(
     """
     if verdict.outcome is not Outcome.PASSED or not case.expect:
         return verdict
-    seen = _observations(record, maps, case, is_old=is_old)
+    seen = _observations(record, held, case, is_old=is_old)
     missing = tuple(checks.not_available(case.expect, seen))
     values = [
         it for it in case.expect if isinstance(it, MapExpectation | RowsExpectation)
@@ -380,12 +381,12 @@ def of_loads(
 
 def _observations(
     record: LoadRecord | None,
-    maps: Mapping[str, MapDump],
+    held: HeldMaps,
     case: Case,
     *,
     is_old: bool,
 ) -> Observations:
-    unread = [it for it in heldmaps.wanted(case) if it not in maps]
+    unread = [it for it in heldmaps.wanted(case) if it not in held.maps]
     if record is None:
         why = "nothing was recorded"
         return Observations(not_shown=why, out_of_sight=dict.fromkeys(unread, why))
@@ -394,7 +395,8 @@ def _observations(
     shows = {it: loaded.shown(it, record) for it in subjects}
     hidden = {it: loaded.out_of_sight(it, record, nameless) for it in unread}
     return Observations(
-        maps=maps,
+        maps=held.maps,
+        inner=held.inner,
         shows={it: shown for it, shown in shows.items() if shown is not None},
         ids=loaded.named(record),
         recorded=record,

@@ -17,7 +17,7 @@ from runner.bpf.bpftool import CpuValue, MapDump, MapRow
 from runner.bpf.btf import Btf, BtfError
 from runner.bpf.kinds import Kind
 from runner.bpf.values import Formatter, GivenUpError
-from runner.guest.agent import RawDump, RawRow
+from runner.guest.replies import RawDump, RawRow
 
 
 def map_dump(dump: RawDump, btf: Btf) -> MapDump:

@@ -14,7 +14,8 @@ from runner.bpf.insn import LD_IMM64, POISON_HELPER, Insn
 from runner.bpf.kinds import RelocationKind
 from runner.bpf.object import BpfObject
 from runner.case.attempt import Attempt
-from runner.guest.agent import AgentError, LoadedObject
+from runner.guest.agenterrors import AgentError
+from runner.guest.replies import LoadedObject
 from runner.preflight.model import Relocation, Status
 from runner.results import RelocationDifference
 

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runner import timeouts
-from runner.guest.agent import AgentError, AgentSession, LoadedObject, RawDump
+from runner.guest.agent import AgentSession
+from runner.guest.agenterrors import AgentError
+from runner.guest.replies import LoadedObject, RawDump
 from runner.suites.comparable import Compared
 from runner.suites.model import (
     Case,

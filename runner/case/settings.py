@@ -11,8 +11,8 @@ from runner.bpf import object as bpf_object
 from runner.case import loaders, variables
 from runner.errors import UsageError
 from runner.facts import names
-from runner.guest.agent import MapSettings, ObjectSettings
 from runner.guest.guest import Guest
+from runner.guest.objectsettings import MapSettings, ObjectSettings
 from runner.suites.attachplaces import is_looked_up
 from runner.suites.checks.text import no_such
 from runner.suites.known import KnownKernel

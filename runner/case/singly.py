@@ -14,7 +14,8 @@ from runner.case.attempt import Attempt
 from runner.case.states import ObjectStates
 from runner.failures.classes import UNCLASSIFIED
 from runner.failures.classify import classify
-from runner.guest.agent import AgentError, OpenedObject, OpenedProgram
+from runner.guest.agenterrors import AgentError
+from runner.guest.replies import OpenedObject, OpenedProgram
 from runner.results import ProgramState
 from runner.suites.checks.text import listing
 from runner.suites.model import Program

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from runner.errors import RunnerError
-from runner.guest.agent import LoadedObject, OpenedObject
+from runner.guest.replies import LoadedObject, OpenedObject
 from runner.results import ProgramState, StructOpsState
 from runner.suites.checks.text import listing
 from runner.suites.model import Case, Map, Program

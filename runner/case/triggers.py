@@ -14,8 +14,10 @@ from runner.bpf.values import Formatter
 from runner.case import loaders
 from runner.errors import GuestError
 from runner.guest import timely
-from runner.guest.agent import AgentError, AgentReply, AgentSession
+from runner.guest.agent import AgentSession
+from runner.guest.agenterrors import AgentError
 from runner.guest.commands import CommandFailedError, Commands, failed, subject
+from runner.guest.replies import AgentReply
 from runner.results import ended
 from runner.suites.checks.equality import equal
 from runner.suites.model import (

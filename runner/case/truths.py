@@ -10,7 +10,8 @@ from pydantic import JsonValue
 from runner import timeouts
 from runner.errors import UsageError
 from runner.guest import timely
-from runner.guest.agent import AgentError, AgentSession
+from runner.guest.agent import AgentSession
+from runner.guest.agenterrors import AgentError
 from runner.guest.commands import CommandFailedError, Commands, failed, subject
 from runner.results import Printed, ended
 from runner.suites.model import CommandTruth, Excerpt, ProcTruth, Truth

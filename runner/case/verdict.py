@@ -49,7 +49,7 @@ from runner.failures.classify import (
     classify_oops,
     classify_printed,
 )
-from runner.guest.agent import AgentError
+from runner.guest.agenterrors import AgentError
 from runner.guest.commands import CommandFailedError, last_line
 from runner.results import CaseVerdict, Outcome
 from runner.suites.checks.text import listing

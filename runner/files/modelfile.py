@@ -112,7 +112,6 @@ class FileEntry(BaseModel):
         frozen=True,
         extra="forbid",
         strict=True,
-        use_attribute_docstrings=True,
         defer_build=True,
     )
 

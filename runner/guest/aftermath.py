@@ -18,8 +18,8 @@ from runner import timeouts
 from runner.deadline import Deadline
 from runner.errors import RunnerError
 from runner.failures import splats
-from runner.guest.agent import CaseTraces, LeftObject, LoadedObject
 from runner.guest.guest import Guest
+from runner.guest.replies import CaseTraces, LeftObject, LoadedObject
 
 log = logging.getLogger(__name__)
 

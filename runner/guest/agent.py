@@ -9,35 +9,55 @@ an `AgentLost` like the guest's own end. Damage that libbpf dies of while it ope
 object is noticed by the agent and an `AgentError`.
 """
 
-import base64
-import binascii
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    JsonValue,
-    StringConstraints,
-    ValidationError,
-)
+from pydantic import JsonValue
 
 from runner import timeouts
 from runner.arch.model import ByteOrder
-from runner.deadline import Deadline
-from runner.errors import GuestError, RunnerError
+from runner.guest.agenterrors import AgentError
 from runner.guest.bpfcalls import BpfCall
+from runner.guest.exchange import AgentExchange, Channel, Listener, encoded
 from runner.guest.loads import Seen
+from runner.guest.objectsettings import FilledRow, ObjectSettings
+from runner.guest.replies import (
+    Acted,
+    AdoptedReply,
+    AgentReply,
+    Attached,
+    BpfAnswers,
+    CaseTraces,
+    Census,
+    CommandEnd,
+    CommandOutput,
+    ConnectionsMade,
+    Drained,
+    Forked,
+    FunctionsReply,
+    Hello,
+    InstructionsReply,
+    LoadedObject,
+    NamedId,
+    OpenedObject,
+    PacketsSent,
+    PipeFilled,
+    ProgramRuns,
+    RawDump,
+    RegisteredReply,
+    RunsReply,
+    SettledReply,
+    Slept,
+    SyscallsMade,
+    TargetsReply,
+    TestRunOutput,
+    TextReply,
+)
 from runner.matrix.environment import User
 from runner.timeouts import USUAL, Pace
 
-_SHOWN = 200
 # MOST_MS in images/agent/command.c: what it takes for a command at most.
 _MOST_MS = 24 * 3600 * 1000
 # Bytes of a stream that a command may print until its middle is left out: a guest under
@@ -52,60 +72,6 @@ LoaderName = Literal["libbpf", "compat"]
 SyscallName = Literal["getpgid", "getppid", "getpid", "getuid", "nanosleep", "openat"]
 
 
-class AgentError(RunnerError):
-    """The agent could not do what it was asked for; the session goes on."""
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        operation: str,
-        errno_name: str | None = None,
-        log: str = "",
-        hint: str = "",
-    ) -> None:
-        super().__init__(message, hint=hint)
-        # "open", "load", "attach", …
-        self.operation = operation
-        # "EINVAL", "LIBBPF_ERRNO__FORMAT", or None when no system call failed.
-        self.errno_name = errno_name
-        # All that libbpf printed during the operation, the verifier's log included.
-        self.log = log
-        # What else was refused, by its names, if one refusal represents several.
-        self.also: tuple[str, ...] = ()
-        # Where a program was to be attached; empty for where its section says.
-        self.place = ""
-
-
-class AgentLost(GuestError):  # noqa: N818
-    """The agent is gone, did not answer in time, or answered what can't be.
-
-    Its cause is "gone", "no_answer", "unreachable" or "lost".
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        cause: str = "lost",
-        operation: str = "",
-        seconds: float = 0.0,
-    ) -> None:
-        super().__init__(message, cause=cause)
-        # What it was asked for: "load", "run", …
-        self.operation = operation
-        # How long it was waited for, if it did not answer.
-        self.seconds = seconds
-
-
-class Unreachable(TimeoutError):  # noqa: N818
-    """A guest that is waited for does not answer on SSH either."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"nothing came for {seconds:.0f} s")
-        self.seconds = seconds
-
-
 class Window(Protocol):
     """Memory that this process writes and the guest reads."""
 
@@ -117,536 +83,7 @@ class Window(Protocol):
         """Put bytes at its start."""
 
 
-class Channel(Protocol):
-    """The agent's standard input and output."""
-
-    def send(self, data: bytes) -> None:
-        """Send all of `data`. Raises OSError or EOFError when nobody is there."""
-
-    def receive_line(self, deadline: Deadline) -> bytes:
-        """Return the next line without its end.
-
-        Raises EOFError when the other side closed, TimeoutError at the deadline,
-        Unreachable earlier if the other side's machine shows no sign of life, and
-        OSError when the connection broke.
-        """
-
-
-# ----------------------------------------------------------------- replies
-
-
-def _decoded(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return base64.b64decode(value, validate=True)
-    except binascii.Error as error:
-        raise ValueError(f"not base64: {error}") from error
-
-
-_Base64 = Annotated[bytes, BeforeValidator(_decoded)]
-_Count = Annotated[int, Field(ge=0)]
-_Pid = Annotated[int, Field(ge=1)]
-_Errno = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_]+$")]
-
-
-class AgentReply(BaseModel):
-    """Base of what the agent says; alone, it says only that something is done."""
-
-    # Built when it is first needed, once: that takes longer than the agent's answer.
-    # Lax, because JSON has no tuples and no bytes.
-    model_config = ConfigDict(frozen=True, defer_build=True, populate_by_name=True)
-
-
-class Hello(AgentReply):
-    """What the agent and its guest are."""
-
-    # The agent's own version.
-    agent: str
-    # "1.1": libbpf does not tell its patch level.
-    libbpf: str
-    # uname -r and uname -m.
-    release: str
-    machine: str
-    pid: _Pid
-    # Ticks a second in /proc/PID/stat.
-    clk_tck: _Pid
-    # Possible CPUs: as many values has a row of a per-CPU map.
-    cpus: _Pid
-    # Bytes.
-    page_size: _Pid
-    # Nanoseconds: a jiffy, by the resolution of the kernel's coarse clock.
-    tick_ns: _Pid
-
-
-class OpenedProgram(AgentReply):
-    """A program of an object that is open."""
-
-    name: str
-    # "kprobe/wake_up_new_task"
-    section: str
-    # As libbpf names it, "socket_filter"; None for a type that it has no name for.
-    type: str | None
-    # Whether it will be loaded.
-    load: bool
-
-
-class OpenedMap(AgentReply):
-    """A map that an object declares."""
-
-    name: str
-    type: str | None
-    # Bytes.
-    key_size: _Count
-    value_size: _Count
-    max_entries: _Count
-
-
-class OpenedObject(AgentReply):
-    """An object that libbpf has read and not yet loaded."""
-
-    handle: _Pid
-    programs: tuple[OpenedProgram, ...]
-    maps: tuple[OpenedMap, ...]
-    log: str
-
-
-class ProgramInfo(AgentReply):
-    """A program in the kernel."""
-
-    name: str
-    type: str | None
-    # None below 4.13, which can't tell.
-    id: int | None
-    # As libbpf loaded it, before the kernel rewrote it.
-    instructions: _Count
-    # What it takes in the kernel, in bytes: rewritten, compiled, and with the kernel's
-    # own structures; None for what the kernel does not tell.
-    bytes_xlated: int | None = None
-    bytes_jited: int | None = None
-    bytes_memlock: int | None = None
-    # Instructions that the verifier processed: from 5.16 on.
-    verified_insns: int | None = None
-
-
-class MapInfo(OpenedMap):
-    """A map in the kernel."""
-
-    # None below 4.13, which can't tell.
-    id: int | None
-
-
-class LoadedObject(AgentReply):
-    """What of an object is in the kernel: programs that were left out are not here."""
-
-    # As the agent was asked; 0 for what another loader loaded.
-    handle: _Count
-    programs: tuple[ProgramInfo, ...]
-    maps: tuple[MapInfo, ...]
-    log: str
-
-
-class NamedId(AgentReply):
-    """A program or a map of an object, and what the kernel calls it."""
-
-    name: str
-    id: _Pid
-
-
-class _Adopted(AgentReply):
-    handle: _Pid
-    programs: tuple[ProgramInfo, ...]
-    maps: tuple[MapInfo, ...]
-    log: str
-
-
-class _Functions(AgentReply):
-    functions: str
-
-
-class _Targets(AgentReply):
-    there: tuple[bool, ...]
-
-
-class BpfAnswer(AgentReply):
-    """How a call of bpf(2) ended."""
-
-    done: bool
-    # Its name, or its number where it has none; None for a call that was done.
-    errno: str | None
-    # The end of the verifier's log.
-    log: str
-
-
-class BpfAnswers(AgentReply):
-    """How calls of bpf(2) ended."""
-
-    answers: tuple[BpfAnswer, ...]
-    duration_us: int
-
-
-class _Instructions(AgentReply):
-    instructions: _Base64
-
-
-class Attached(AgentReply):
-    """What became of an attach."""
-
-    # False for a program whose section says no place to be attached to, such as a
-    # socket filter.
-    attached: bool
-    log: str
-
-
-class _Registered(AgentReply):
-    log: str
-
-
-class TestRunOutput(AgentReply):
-    """What BPF_PROG_TEST_RUN gave."""
-
-    __test__ = False
-
-    retval: int
-    # Of one run, averaged by the kernel.
-    duration_ns: _Count
-    # The packet after the run; empty for programs that take none.
-    data: Annotated[_Base64, Field(validation_alias="data_out")]
-    # The context after the run; empty when none was given.
-    context: Annotated[_Base64, Field(validation_alias="ctx_out")]
-    log: str
-
-
-class RawRow(AgentReply):
-    """A row of a map, as bytes."""
-
-    key: _Base64
-    # None for per-CPU maps.
-    value: _Base64 | None = None
-    # A value for each possible CPU; empty for other maps.
-    values: tuple[_Base64, ...] = ()
-    # Why the value can't be read, as strerror() says it; such a row has none.
-    error: str = ""
-
-
-class RawDump(AgentReply):
-    """A map's rows as bytes, with what types they are."""
-
-    # In the kernel's order.
-    rows: tuple[RawRow, ...]
-    # IDs in the object's BTF; 0 when the object declares none.
-    key_type: Annotated[_Count, Field(validation_alias="btf_key_type")]
-    value_type: Annotated[_Count, Field(validation_alias="btf_value_type")]
-
-
-class Forked(AgentReply):
-    """A child that sleeps, in state S, until it is released."""
-
-    pid: _Pid
-    tgid: _Pid
-    ppid: _Pid
-    comm: str
-    # Nanoseconds outside of the kernel, as the kernel counts them: task_struct.utime.
-    user_ns: _Count
-    # The base of the segment fs on x86.
-    thread_pointer: _Count
-
-
-class SyscallsMade(AgentReply):
-    """System calls that the agent made."""
-
-    pid: _Pid
-    tid: _Pid
-    count: _Count
-    # The last one's.
-    result: int
-
-
-class Slept(AgentReply):
-    """A time for which the agent did nothing."""
-
-    pid: _Pid
-    slept_ns: _Count
-
-
-class PacketsSent(AgentReply):
-    """UDP packets that went over the guest's loopback."""
-
-    pid: _Pid
-    # Of each one's payload.
-    bytes: _Count
-    source_port: _Count
-    port: _Count
-    sent: _Count
-    # How many a socket of the guest received.
-    received: _Count = 0
-    # What getsockopt() says about the sender; None where the kernel does not.
-    protocol: int | None = None
-    type: int | None = None
-    freebind: int | None = None
-    reuseport: int | None = None
-    no_check: int | None = None
-
-
-class ConnectionsMade(AgentReply):
-    """TCP connections over the guest's loopback, from the agent to itself."""
-
-    pid: _Pid
-    # That each one carries.
-    bytes: _Count
-    # Of the last one's client.
-    source_port: _Count
-    port: _Count
-    connections: _Count
-    # Attempts that the kernel refused, because nobody listened.
-    refused: _Count
-    # Bytes that arrived, of all connections.
-    received: _Count
-
-
-class PipeFilled(AgentReply):
-    """A pipe that was written to and not read."""
-
-    pid: _Pid
-    # Bytes, by F_GETPIPE_SZ, and the same in pages.
-    size: _Count
-    pages: _Count
-    writes: _Count
-    # Bytes, by FIONREAD.
-    waiting: _Count
-
-
-class Acted(AgentReply):
-    """What another process did."""
-
-    pid: _Pid
-    comm: str
-    # Its file, as it was called last, and that file's inode; 0 for none.
-    path: str
-    inode: _Count
-    # The process that it started, signalled or traced last; 0 for none.
-    target: _Count
-    # How many acts.
-    done: _Count
-
-
-class ProgramRuns(AgentReply):
-    """How often a program ran since it was loaded."""
-
-    name: str
-    # None before 5.1, where the kernel was not told to count, and for a program that
-    # may sleep where the kernel does not count those.
-    runs: _Count | None
-
-
-class Drained(AgentReply):
-    """What programs sent since it was asked for last."""
-
-    records: tuple[_Base64, ...]
-    lost: _Count
-
-
-class CommandOutput(AgentReply):
-    """How a command ended, and what it printed."""
-
-    pid: _Pid
-    # None when a signal ended it.
-    exit: int | None
-    # "SIGKILL", or None.
-    signal: str | None
-    # It was killed, with its process group, when its time was over.
-    timed_out: bool
-    # Bytes that are no UTF-8 are U+FFFD.
-    stdout: str
-    stderr: str
-    # One of them was longer than what is kept: its start and its end, with a line
-    # between them that says how much is left out.
-    truncated: bool
-    duration_ms: _Count
-    # How long it was allowed to run, on this machine.
-    seconds: float = 0.0
-
-
-class LeftProcess(AgentReply):
-    """A process that a command has left running."""
-
-    pid: _Pid
-    name: str
-    # Whether it left the command's session, as daemons do.
-    daemon: bool
-
-
-class CommandEnd(AgentReply):
-    """How a command ended whose output was shown as it came."""
-
-    pid: _Pid
-    # None when a signal ended it.
-    exit: int | None
-    # "SIGKILL", or None.
-    signal: str | None
-    # It was killed, with its process group, when its time was over.
-    timed_out: bool
-    duration_ms: _Count
-    left: tuple[LeftProcess, ...] = ()
-    # How long it was allowed to run, on this machine.
-    seconds: float = 0.0
-
-
-class _Printed(AgentReply):
-    stream: Literal["stdout", "stderr"]
-    data: _Base64
-
-
-class _Recorded(AgentReply):
-    record: Seen
-
-
-class Census(AgentReply):
-    """What there is in a guest; images/agent/census.c has the parts."""
-
-    # None for what the kernel does not tell.
-    parts: dict[str, tuple[str, ...] | None]
-    available_kib: _Count
-
-
-class LeftObject(AgentReply):
-    """A program, a map or a link in the kernel."""
-
-    kind: Literal["program", "map", "link"]
-    id: _Pid
-    # As the kernel keeps it, at most 15 bytes; a link's is its program's.
-    name: str
-    # As libbpf names it: "kprobe"; None for a type that it has no name for.
-    type: str | None
-    # The id of the program; of a link, its program's. 0 for a map.
-    program: _Count
-
-    def __str__(self) -> str:
-        of = f" of {self.name}" if self.kind == "link" and self.name else ""
-        name = "" if self.kind == "link" else f" {self.name or f'with id {self.id}'}"
-        return f"{self.kind}{name}{f' ({self.type})' if self.type else ''}{of}"
-
-
-class CaseTraces(AgentReply):
-    """What a case has left in the kernel, and in its log."""
-
-    # As /dev/kmsg has them (Documentation/ABI/testing/dev-kmsg), of the levels that the
-    # guest's console was to show; None where it can't be read.
-    records: tuple[str, ...] | None
-    # Whether the kernel overwrote some before they were read.
-    incomplete: bool
-    # What there was not before.
-    objects: tuple[LeftObject, ...]
-    # Paths below /sys/fs/bpf.
-    pins: tuple[str, ...]
-
-
-class _Settled(AgentReply):
-    # Bytes.
-    cleared: _Count
-
-
-class _Runs(AgentReply):
-    programs: tuple[ProgramRuns, ...]
-
-
-class _Text(AgentReply):
-    text: str
-    truncated: bool = False
-
-
-class _Fault(AgentReply):
-    message: str
-    errno: _Errno | None
-
-
-class _Failure(AgentReply):
-    error: _Fault
-    log: str
-
-
-_Reply = TypeVar("_Reply", bound=AgentReply)
-
-
-# ---------------------------------------------------------------- settings
-
-
-@dataclass(frozen=True, kw_only=True)
-class MapSettings:
-    """What is set of a map; None leaves it as it is."""
-
-    max_entries: int | None = None
-    # Bytes.
-    value_size: int | None = None
-    create: bool = True
-    # The map of the object that the maps in it are like.
-    inner_map: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class FilledRow:
-    """A row that a loader writes, as bytes."""
-
-    key: bytes
-    value: bytes
-
-
-@dataclass(frozen=True, kw_only=True)
-class ObjectSettings:
-    """What a loader sets of an object between opening and loading it, by names."""
-
-    # Whether programs are loaded.
-    load: Mapping[str, bool] = field(default_factory=dict)
-    # What programs attach to that is looked up when they load: "fentry/vfs_read".
-    targets: Mapping[str, str] = field(default_factory=dict)
-    # Types of programs whose sections libbpf does not know, and what they are loaded to
-    # be attached to: numbers of the kernel's, 0 for none.
-    types: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    # Flags of BPF_PROG_LOAD that are set, by programs.
-    flags: Mapping[str, int] = field(default_factory=dict)
-    # What programs extend: the handle of an object that is loaded, and its program.
-    extends: Mapping[str, tuple[int, str]] = field(default_factory=dict)
-    maps: Mapping[str, MapSettings] = field(default_factory=dict)
-    # Bytes of global variables.
-    variables: Mapping[str, bytes] = field(default_factory=dict)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the arguments that tell the agent."""
-        tables: tuple[Mapping[str, object], ...] = (
-            *(self.load, self.targets, self.types, self.flags, self.extends),
-        )
-        programs = {
-            name: {
-                "load": self.load.get(name),
-                "target": self.targets.get(name),
-                "type": self.types.get(name, (None, None))[0],
-                "attach_type": self.types.get(name, (None, None))[1],
-                "flags": self.flags.get(name),
-                "extends": self._extended(name),
-            }
-            for name in dict.fromkeys(name for table in tables for name in table)
-        }
-        return {
-            "programs": {name: _given(it) for name, it in programs.items()},
-            "maps": {name: _given(asdict(it)) for name, it in self.maps.items()},
-            "variables": {name: _encoded(it) for name, it in self.variables.items()},
-        }
-
-    def _extended(self, name: str) -> JsonValue:
-        if name not in self.extends:
-            return None
-        handle, program = self.extends[name]
-        return {"handle": handle, "program": program}
-
-
-def _given(values: Mapping[str, JsonValue]) -> JsonValue:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-# ----------------------------------------------------------------- session
-
-
-class AgentSession:
+class AgentSession(AgentExchange):
     """A conversation with an agent; every `timeout` is in seconds of a usual machine.
 
     `pace` makes them longer where the machine is slow.
@@ -660,11 +97,8 @@ class AgentSession:
         self, channel: Channel, pace: Pace = USUAL, window: Window | None = None
     ) -> None:
         """`window` is the guest's, for files that are too large for the channel."""
-        self._channel = channel
-        self._pace = pace
+        super().__init__(channel, pace)
         self._window = window
-        self._last_id = 0
-        self._lost = ""
         # Gets every command that `run` ran, and how it ended.
         self.watcher: Callable[[Sequence[str], CommandOutput], None] | None = None
 
@@ -684,7 +118,7 @@ class AgentSession:
     ) -> None:
         """Write a file, whole or not at all, below /run/agent/ in the guest."""
         self._ask(
-            AgentReply, "put", timeout, path=str(path), data=_encoded(data), mode=mode
+            AgentReply, "put", timeout, path=str(path), data=encoded(data), mode=mode
         )
 
     def copy(
@@ -759,7 +193,7 @@ class AgentSession:
                 AgentReply,
                 "append",
                 timeout,
-                data=_encoded(part),
+                data=encoded(part),
                 at=at + start,
                 last=last and int(is_end),
                 **whole,
@@ -775,7 +209,7 @@ class AgentSession:
     ) -> str:
         """Return a file's text. A file of more than `limit` bytes is an AgentError."""
         found = self._ask(
-            _Text,
+            TextReply,
             "read",
             timeout,
             path=str(path),
@@ -812,7 +246,7 @@ class AgentSession:
             name=name,
             btf=None if btf is None else str(btf),
             loader=loader,
-            object=_encoded(data),
+            object=encoded(data),
             token=True if user is not None and user.token is not None else None,
             **(settings or ObjectSettings()).as_json(),
         )
@@ -822,7 +256,7 @@ class AgentSession:
 
         Places of a kind that nothing is known of, such as "xdp", are there.
         """
-        found = self._ask(_Targets, "there", timeout, places=[*places]).there
+        found = self._ask(TargetsReply, "there", timeout, places=[*places]).there
         if len(found) != len(places):
             raise self._loss(f"returned {len(found)} answers for {len(places)} targets")
         return found
@@ -832,7 +266,7 @@ class AgentSession:
 
         A line for each, as images/agent/functions.h explains them.
         """
-        return self._ask(_Functions, "functions", timeout).functions
+        return self._ask(FunctionsReply, "functions", timeout).functions
 
     def bpf(
         self,
@@ -885,7 +319,7 @@ class AgentSession:
         object is closed. Needs 4.13, which gave programs and maps their ids.
         """
         found = self._ask(
-            _Adopted,
+            AdoptedReply,
             "adopt",
             timeout,
             programs=[it.model_dump() for it in programs],
@@ -901,7 +335,7 @@ class AgentSession:
         kernel, which is known from 4.20 on.
         """
         return self._ask(
-            _Instructions, "instructions", timeout, handle=handle, program=program
+            InstructionsReply, "instructions", timeout, handle=handle, program=program
         ).instructions
 
     def attach(
@@ -932,7 +366,7 @@ class AgentSession:
     ) -> None:
         """Write rows into a map; each processor of a per-CPU map gets the same."""
         written: list[JsonValue] = [
-            {"key": _encoded(it.key), "value": _encoded(it.value)} for it in rows
+            {"key": encoded(it.key), "value": encoded(it.value)} for it in rows
         ]
         self._ask(AgentReply, "fill", timeout, handle=handle, map=name, rows=written)
 
@@ -945,7 +379,7 @@ class AgentSession:
         does it, by default root.
         """
         return self._ask(
-            _Registered,
+            RegisteredReply,
             "register",
             timeout,
             handle=handle,
@@ -984,8 +418,8 @@ class AgentSession:
             timeout,
             handle=handle,
             program=program,
-            data=_encoded(data),
-            ctx=None if context is None else _encoded(context),
+            data=encoded(data),
+            ctx=None if context is None else encoded(context),
             repeat=repeat,
         )
 
@@ -995,7 +429,7 @@ class AgentSession:
 
     def runs(self, handle: int, *, timeout: float) -> tuple[ProgramRuns, ...]:
         """Return how often each program ran."""
-        return self._ask(_Runs, "runs", timeout, handle=handle).programs
+        return self._ask(RunsReply, "runs", timeout, handle=handle).programs
 
     def listen(self, handle: int, map_: str, *, timeout: float) -> None:
         """Listen to a ring buffer or a perf event array, for `drain`."""
@@ -1007,7 +441,7 @@ class AgentSession:
 
     def iterate(self, handle: int, program: str, *, timeout: float) -> str:
         """Return what an iterator that is attached prints."""
-        found = self._ask(_Text, "iterate", timeout, handle=handle, program=program)
+        found = self._ask(TextReply, "iterate", timeout, handle=handle, program=program)
         return found.text
 
     # ---------------------------------------------------------- triggers
@@ -1123,7 +557,7 @@ class AgentSession:
             scale=scale,
             known={"seconds": timeout * scale},
             argv=[*argv],
-            stdin=None if stdin is None else _encoded(stdin),
+            stdin=None if stdin is None else encoded(stdin),
             env={**(environment or {})},
             timeout_ms=min(max(1, round(timeout * scale * 1000)), _MOST_MS),
             most_output=most_output,
@@ -1163,7 +597,7 @@ class AgentSession:
             timeout + timeouts.KILL.seconds,
             scale=scale,
             known={"seconds": timeout * scale},
-            events=_Events(show=show, record=record or _ignore),
+            events=Listener(show=show, record=record or _ignore),
             argv=[*argv],
             stream=1,
             record=int(record is not None),
@@ -1209,7 +643,7 @@ class AgentSession:
 
         Return how many bytes it was, at most `most`.
         """
-        return self._ask(_Settled, "settle", timeout, most=most).cleared
+        return self._ask(SettledReply, "settle", timeout, most=most).cleared
 
     def wake(self, *, time_ns: int, entropy: bytes, timeout: float) -> None:
         """Set the guest's clock, and reseed its random numbers.
@@ -1217,135 +651,8 @@ class AgentSession:
         `time_ns` is since the epoch.
         """
         self._ask(
-            AgentReply, "wake", timeout, time_ns=time_ns, entropy=_encoded(entropy)
+            AgentReply, "wake", timeout, time_ns=time_ns, entropy=encoded(entropy)
         )
-
-    # ------------------------------------------------------------- lines
-
-    def _ask(
-        self,
-        shape: type[_Reply],
-        operation: str,
-        timeout: float,
-        *,
-        known: Mapping[str, JsonValue] | None = None,
-        scale: float | None = None,
-        events: "_Events | None" = None,
-        **arguments: JsonValue,
-    ) -> _Reply:
-        """Send a request and return its reply, completed by what is `known`."""
-        if self._lost:
-            raise AgentLost(
-                f"{operation} was not requested, because {self._lost}",
-                operation=operation,
-            )
-        self._last_id += 1
-        request = {"id": self._last_id, "op": operation, **arguments}
-        patience = timeout * (self._pace.scale if scale is None else scale)
-        text = json.dumps(request).encode()
-        line = self._exchange(operation, text, patience)
-        reply = self._parse(operation, line)
-        while events is not None and "ok" not in reply:
-            self._take(operation, line, reply, events)
-            # What it prints takes its own time to come.
-            line = self._exchange(operation, b"", patience)
-            reply = self._parse(operation, line)
-        try:
-            if reply.get("ok") is True:
-                return shape.model_validate({**reply, **(known or {})})
-            failure = _Failure.model_validate(reply)
-        except ValidationError as error:
-            raise self._loss(f"answered {operation} with {_shown(line)}") from error
-        raise AgentError(
-            failure.error.message,
-            operation=operation,
-            errno_name=failure.error.errno,
-            log=failure.log,
-        )
-
-    def _exchange(self, operation: str, request: bytes, timeout: float) -> bytes:
-        try:
-            if request:
-                self._channel.send(request + b"\n")
-            return self._channel.receive_line(Deadline.after(timeout))
-        except Unreachable as error:
-            raise self._loss(
-                f"did not answer {operation} for {error.seconds:.0f} s",
-                cause="unreachable",
-                operation=operation,
-                seconds=error.seconds,
-            ) from error
-        except TimeoutError as error:
-            late = f"did not answer {operation} within {timeout:g} s"
-            raise self._loss(
-                late, cause="no_answer", operation=operation, seconds=timeout
-            ) from error
-        except (OSError, EOFError) as error:
-            gone = f"disconnected during {operation}"
-            raise self._loss(gone, cause="gone", operation=operation) from error
-        except KeyboardInterrupt:
-            # It may be at work for long still, and nobody waits for what comes then.
-            self._loss(f"was interrupted during {operation}")
-            raise
-
-    def _take(
-        self,
-        operation: str,
-        line: bytes,
-        event: Mapping[str, JsonValue],
-        events: "_Events",
-    ) -> None:
-        try:
-            shape = _Recorded if "record" in event else _Printed
-            found = shape.model_validate(event)
-        except ValidationError as error:
-            raise self._loss(f"answered {operation} with {_shown(line)}") from error
-        try:
-            events.take(found)
-        except BaseException:
-            # More comes, and nobody waits for it.
-            self._loss(f"was interrupted during {operation}")
-            raise
-
-    def _parse(self, operation: str, line: bytes) -> dict[str, JsonValue]:
-        try:
-            reply = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise self._loss(
-                f"did not answer {operation} with JSON: {_shown(line)}"
-            ) from error
-        if isinstance(reply, dict):
-            # A request that the agent could not parse has no id for it.
-            refused = reply.get("ok") is False and reply.get("id") is None
-            if refused or reply.get("id") == self._last_id:
-                return reply
-        raise self._loss(f"answered another request, not {operation}: {_shown(line)}")
-
-    def _loss(
-        self,
-        what: str,
-        *,
-        cause: str = "lost",
-        operation: str = "",
-        seconds: float = 0.0,
-    ) -> AgentLost:
-        self._lost = f"the agent {what}"
-        return AgentLost(self._lost, cause=cause, operation=operation, seconds=seconds)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Events:
-    """Who gets what a command does while it runs."""
-
-    show: Callable[[str, bytes], None]
-    record: Callable[[Seen], None]
-
-    def take(self, event: _Printed | _Recorded) -> None:
-        match event:
-            case _Printed():
-                self.show(event.stream, event.data)
-            case _Recorded():
-                self.record(event.record)
 
 
 def _ignore(seen: Seen) -> None:
@@ -1369,11 +676,3 @@ def _as_json(user: User | None) -> JsonValue:
     if user.token is not None:
         found["delegated"] = dict(user.token.options)
     return found
-
-
-def _encoded(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
-
-
-def _shown(line: bytes) -> str:
-    return repr(line[:_SHOWN])

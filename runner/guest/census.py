@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 from runner import timeouts
 from runner.deadline import Deadline
-from runner.guest.agent import AgentError, Census
+from runner.guest.agenterrors import AgentError
 from runner.guest.guest import Guest
+from runner.guest.replies import Census
 
 log = logging.getLogger(__name__)
 

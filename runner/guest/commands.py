@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from runner.errors import RunnerError
-from runner.guest.agent import CommandEnd, CommandOutput
+from runner.guest.replies import CommandEnd, CommandOutput
 from runner.results import Printed
 
 log = logging.getLogger(__name__)

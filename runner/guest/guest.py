@@ -31,14 +31,8 @@ from runner.guest import (
     ssh,
     timely,
 )
-from runner.guest.agent import (
-    MOST_OUTPUT,
-    AgentError,
-    AgentLost,
-    AgentSession,
-    Hello,
-    LeftProcess,
-)
+from runner.guest.agent import MOST_OUTPUT, AgentSession
+from runner.guest.agenterrors import AgentError, AgentLost
 from runner.guest.asked import Asked, config_of
 from runner.guest.commands import Commands
 from runner.guest.environment import EnvironmentUnavailableError
@@ -59,6 +53,7 @@ from runner.guest.qemu.vm import (
     wait_for_state,
     wait_until_idle,
 )
+from runner.guest.replies import Hello, LeftProcess
 from runner.guest.snapshots import Snapshot
 from runner.guest.ssh import Ssh
 from runner.kernels import btf, modulefiles, nic
@@ -208,7 +203,7 @@ class Guest:
         if found.cause != "no_answer" or error.cause == "lost":
             return found
         # What is wrong with the agent is not always wrong with its guest.
-        lives = error.cause != "unreachable" and self.ssh.answers(
+        lives = error.reachable and self.ssh.answers(
             f"{initramfs.AGENT} --version", self.vm.pace.deadline(timeouts.ANSWER)
         )
         if error.cause == "gone":
@@ -642,8 +637,7 @@ def _diagnosed(vm: Vm) -> Iterator[None]:
         yield
     except AgentLost as error:
         found = vm.lost("starting the agent", cause=error)
-        late = error.cause in ("no_answer", "unreachable")
-        if late and found.cause == "no_answer":
+        if error.cause == "no_answer" and found.cause == "no_answer":
             raise timed_out(
                 f"{error.message} while starting the agent",
                 timeouts.SCALE_OPTION,

@@ -8,17 +8,17 @@ counts runs as it does for its own objects.
 from pathlib import PurePosixPath
 
 from runner import timeouts
-from runner.guest.agent import (
+from runner.guest.agent import AgentSession
+from runner.guest.guest import Guest
+from runner.guest.image import initramfs
+from runner.guest.objectsettings import ObjectSettings
+from runner.guest.replies import (
     AgentReply,
-    AgentSession,
     Attached,
     LoadedObject,
     NamedId,
-    ObjectSettings,
     OpenedObject,
 )
-from runner.guest.guest import Guest
-from runner.guest.image import initramfs
 from runner.guest.ssh import SshChannel
 from runner.loaders import LIBRARIES, LoaderProgram
 from runner.programs.prepare import GuestFile

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runner.facts.model import Presence
-from runner.guest.agent import BpfAnswer
 from runner.guest.bpfcalls import BpfCall
+from runner.guest.replies import BpfAnswer
 from runner.versions import KernelVersion
 
 

@@ -9,9 +9,10 @@ from runner.arch import X86_64, Architecture
 from runner.facts.model import Facts, Presence
 from runner.guest import bpfcalls as calls
 from runner.guest.abilityprobes import CONTROL, abilities
-from runner.guest.agent import AgentSession, BpfAnswer
+from runner.guest.agent import AgentSession
 from runner.guest.bpfcalls import BpfCall
 from runner.guest.probe import Probe
+from runner.guest.replies import BpfAnswer
 from runner.guest.typeprobes import calls_of, helpers, maps, programs
 from runner.versions import KernelVersion
 

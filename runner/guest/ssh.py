@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from runner import timeouts
 from runner.deadline import Deadline
 from runner.errors import GuestError
-from runner.guest.agent import AgentLost, Unreachable
+from runner.guest.agenterrors import AgentLost, Unreachable
 from runner.guest.keys import GuestKeys
 from runner.guest.qemu.vm import Vm
 from runner.guest.sshlibrary import paramiko
@@ -101,7 +101,7 @@ class Ssh:
 
 
 class SshChannel:
-    """A command's standard input and output; see `runner.guest.agent.Channel`."""
+    """A command's standard input and output; see `runner.guest.exchange.Channel`."""
 
     def __init__(self, channel: paramiko.Channel, connection: Ssh) -> None:
         self._channel = channel

@@ -4,7 +4,8 @@ import shlex
 from collections.abc import Sequence
 
 from runner.errors import timed_out
-from runner.guest.agent import AgentSession, CommandOutput
+from runner.guest.agent import AgentSession
+from runner.guest.replies import CommandOutput
 from runner.suites.checks.text import show
 from runner.timeouts import Timeout
 

@@ -10,7 +10,8 @@ from runner import timeouts
 from runner.errors import InfrastructureError
 from runner.facts import traced
 from runner.facts.traced import EventRecord, Functions, Traced
-from runner.guest.agent import AgentError, AgentSession
+from runner.guest.agent import AgentSession
+from runner.guest.agenterrors import AgentError
 from runner.guest.guest import Guest
 from runner.kernels import facts as kernel_facts
 

@@ -20,8 +20,8 @@ from runner.case.observe import dump
 from runner.files.cache import Cache
 from runner.files.plainpath import plain
 from runner.guest import aftermath
-from runner.guest.agent import LoadedObject
 from runner.guest.guest import Guest
+from runner.guest.replies import LoadedObject
 from runner.loaders import LoaderProgram
 from runner.results import CaseResult, Outcome
 from runner.suites import suitefile

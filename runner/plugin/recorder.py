@@ -22,7 +22,7 @@ from runner.errors import (
     is_out_of_memory,
 )
 from runner.failures.classes import NOTHING_CHECKED
-from runner.guest.agent import AgentError
+from runner.guest.agenterrors import AgentError
 from runner.guest.commands import Commands
 from runner.plugin import names, state
 from runner.plugin.items import CaseItem, kernel_of, name_of_test

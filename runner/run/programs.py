@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from runner.case import (
     guestfit,
+    heldmaps,
     kernelreport,
     loadrecord,
     program,
@@ -351,9 +352,9 @@ class _Rounds:
     def _of_loads(self, verdict: CaseVerdict) -> CaseVerdict:
         """Return a verdict after what the suite expects to be loaded."""
         is_old = (self._known.version or _FIRST_NAMES) < _FIRST_NAMES
-        maps = {name: it for run in self._runs for name, it in run.maps.items()}
+        held = heldmaps.merged(run.held for run in self._runs)
         return programverdict.of_loads(
-            verdict, self._recorded, maps, self._job.case, is_old=is_old
+            verdict, self._recorded, held, self._job.case, is_old=is_old
         )
 
 

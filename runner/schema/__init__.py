@@ -13,7 +13,14 @@ from runner.matrix.matrix import Matrix
 from runner.reports.flaky import FlakyFile
 from runner.reports.release import Release
 from runner.results import RunResults
-from runner.schema import abilities, classes, examples, page, timeouts
+from runner.schema import (
+    abilities,
+    classes,
+    descriptions,
+    examples,
+    page,
+    timeouts,
+)
 from runner.suites import coverage
 from runner.suites.model import Suite
 
@@ -44,6 +51,7 @@ class DescribedFile:
 
     def schema(self) -> Schema:
         """Return the JSON Schema."""
+        descriptions.describe_all()
         made: Schema = self.model.model_json_schema()
         if self.model is Suite:
             examples.put_into(made)

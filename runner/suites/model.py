@@ -378,6 +378,9 @@ class MapExpectation(Matcher):
 
     map: str
     """The map's name in the object."""
+    inner: JsonValue = None
+    """Of a map of maps: the key of the one in it that is meant. All else, such as
+    `key`, is about that map."""
     key: JsonValue = None
     """The key as bpftool formats it: a number, or a mapping of the key's fields."""
     field: str | None = None
@@ -393,6 +396,8 @@ class RowsExpectation(FileEntry):
 
     map: str
     """The map's name in the object."""
+    inner: JsonValue = None
+    """Of a map of maps: the key of the one in it whose rows are meant."""
     rows: tuple[dict[Literal["key", "value"], JsonValue], ...]
     """The rows as bpftool formats them: {key: 1, value: {x: 2}}."""
     match: Literal["exactly", "includes"] = "exactly"

@@ -11,7 +11,7 @@ from pathlib import Path
 from runner.errors import ExitStatus
 from tests.faults import campaign, record, table
 from tests.faults.fault import Fault
-from tests.faults.table import Row
+from tests.faults.table import Made, Row
 
 
 def main(argv: Sequence[str]) -> int:
@@ -61,8 +61,16 @@ def _campaign(
     if missing:
         by = [campaign.undisturbed(folder, with_test=it) for it in (False, True)]
 
+    commit = record.commit()
+
     def one(number: int) -> Row:
-        row = campaign.one(folder / str(number), number, arguments.seed, chosen, by)
+        made = Made(
+            seed=arguments.seed,
+            number=number,
+            fault=chosen[number % len(chosen)].name,
+            commit=commit,
+        )
+        row = campaign.one(folder / str(number), made, by)
         print(f"{number} {row.told}", file=sys.stderr, flush=True)
         record.append(arguments.record, row)
         return row

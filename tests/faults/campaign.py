@@ -10,11 +10,11 @@ from runner.errors import ExitStatus, RunnerError
 from runner.files.cache import Cache
 from runner.results import RunResults
 from tests.faults import clocks, disks, guests, inputs, judge, processes, registries
-from tests.faults.fault import Chance, Fault
+from tests.faults.fault import Chance
 from tests.faults.judge import Verdicts
 from tests.faults.running import Ended, Running
 from tests.faults.suite import suite
-from tests.faults.table import Row, row
+from tests.faults.table import Made, Row, row
 from tests.faults.world import World, world
 
 FAULTS = (
@@ -76,23 +76,17 @@ def _right(made: World) -> tuple[Ended, RunResults]:
     return ended, results
 
 
-def one(
-    folder: Path,
-    number: int,
-    seed: int,
-    chosen: Sequence[Fault],
-    by: Sequence[Undisturbed],
-) -> Row:
-    """Run one with a fault, and one after it without; `number` chooses the fault.
+def one(folder: Path, made: Made, by: Sequence[Undisturbed]) -> Row:
+    """Run one with a fault, and one after it without.
 
     Each run's chance is its own, so that one can be had again without the rest.
     """
-    chance, fault = random.Random(f"{seed}.{number}"), chosen[number % len(chosen)]
+    chance = random.Random(f"{made.seed}.{made.number}")
+    (fault,) = [it for it in FAULTS if it.name == made.fault]
     right = chance.choice(by)
-    with world(folder, right.suite, right.caches) as made:
-        struck = fault.put(made, Chance(random=chance, seconds=right.seconds))
-        judged = judge.judge(fault, struck, made, right.verdicts)
-        made.restore(right.suite)
-        wrong = judge.judge_next(Running(made).end(), made, right.verdicts)
-    judged = replace(judged, wrong=(*judged.wrong, *wrong))
-    return row(seed, number, fault.name, struck, judged)
+    with world(folder, right.suite, right.caches) as place:
+        struck = fault.put(place, Chance(random=chance, seconds=right.seconds))
+        judged = judge.judge(fault, struck, place, right.verdicts)
+        place.restore(right.suite)
+        wrong = judge.judge_next(Running(place).end(), place, right.verdicts)
+    return row(made, struck, replace(judged, wrong=(*judged.wrong, *wrong)))

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from tests.faults.fault import Struck
 from tests.faults.judge import Judged
@@ -12,13 +12,21 @@ OUTCOMES = ("all verdicts", "some without a verdict", "incomplete", "no results"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """One run of a campaign."""
+class Made:
+    """A run, before anything became of it."""
 
-    # Together they say what chance the run had.
+    # Together they say what chance it had.
     seed: int
     number: int
     fault: str
+    # Of the code that ran; with a "+" where files had been changed since.
+    commit: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row(Made):
+    """One run of a campaign."""
+
     how: str
     phase: Phase
     seconds: float
@@ -35,12 +43,10 @@ class Row:
         return f"{line} → {self.outcome}, exit {self.status}{wrong}"
 
 
-def row(seed: int, number: int, fault: str, struck: Struck, judged: Judged) -> Row:
+def row(made: Made, struck: Struck, judged: Judged) -> Row:
     """Return what became of a run."""
     return Row(
-        seed=seed,
-        number=number,
-        fault=fault,
+        **asdict(made),
         how=struck.how,
         phase=struck.phase,
         seconds=round(struck.ended.seconds, 1),
@@ -54,9 +60,10 @@ def render(rows: Sequence[Row], *, seed: int) -> str:
     """Return a campaign's table in Markdown."""
     faults = list(dict.fromkeys(row.fault for row in rows))
     wrong = sum(bool(row.wrong) for row in rows)
+    commits = ", ".join(dict.fromkeys(row.commit for row in rows))
     head = ["fault", "runs", "struck in", *OUTCOMES, "wrong"]
     lines = [
-        f"{len(rows)} runs, seed {seed}: {wrong} wrong.",
+        f"{len(rows)} runs, seed {seed}, of {commits}: {wrong} wrong.",
         "",
         _line(head),
         _line("---" for _ in head),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from runner.bpf.compile import compile_object
 from runner.bpf.object import read
-from runner.guest.agent import AgentError
+from runner.guest.agenterrors import AgentError
 from runner.guest.guest import Guest
 from runner.kernels.rows import KernelChoice
 from runner.matrix.matrix import Kernel

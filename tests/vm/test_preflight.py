@@ -20,8 +20,10 @@ from runner.errors import GuestError
 from runner.failures.classes import is_one_of
 from runner.failures.classify import classify
 from runner.files.cache import Cache
-from runner.guest.agent import AgentError, LoadedObject, ObjectSettings
+from runner.guest.agenterrors import AgentError
 from runner.guest.guest import Guest
+from runner.guest.objectsettings import ObjectSettings
+from runner.guest.replies import LoadedObject
 from runner.kernels import facts, rows
 from runner.kernels.artifact import Artifact
 from runner.kernels.btf import minimal

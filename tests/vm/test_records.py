@@ -10,7 +10,7 @@ from runner.bpf.compile import command
 from runner.facts.model import Presence
 from runner.files.cache import Cache
 from runner.guest import tracing
-from runner.guest.agent import AgentError
+from runner.guest.agenterrors import AgentError
 from runner.guest.guest import Guest
 from runner.kernels import facts as kernel_facts
 from runner.preflight.check import Checker, CheckJob

@@ -11,10 +11,11 @@ from runner.bpf.build import PLAIN
 from runner.bpf.compile import compile_object
 from runner.files.cache import Cache
 from runner.guest import census, guest, host
-from runner.guest.agent import LoadedObject, ObjectSettings
 from runner.guest.census import Start
 from runner.guest.guest import Guest, Origin
 from runner.guest.life import Life, Starts
+from runner.guest.objectsettings import ObjectSettings
+from runner.guest.replies import LoadedObject
 from runner.kernels import fetch
 from runner.matrix import matrix
 from runner.matrix.environment import GuestEnvironment

@@ -8,8 +8,9 @@ from pydantic import JsonValue
 from runner.bpf.bpftool import MapDump
 from runner.bpf.insn import Insn
 from runner.results import LoadRecord, Mismatch
-from runner.suites.checks import code, loaded, maps, rows
+from runner.suites.checks import code, loaded, mapplaces, maps, rows
 from runner.suites.checks.equality import differences
+from runner.suites.checks.mapplaces import Place
 from runner.suites.checks.matchers import in_words, judge
 from runner.suites.checks.text import mismatch, no_such, show
 from runner.suites.comparable import Compared
@@ -31,6 +32,8 @@ class Observations:
     """What was read in a guest after a case's triggers, by the object's names."""
 
     maps: Mapping[str, MapDump] = field(default_factory=dict)
+    # Those in maps of maps, or why there is nothing to read.
+    inner: Mapping[Place, MapDump | str] = field(default_factory=dict)
     shows: Mapping[Subject, Mapping[str, JsonValue]] = field(default_factory=dict)
     # As the kernel dumps them, and as libbpf handed them to it.
     xlated: Mapping[str, Sequence[Insn]] = field(default_factory=dict)
@@ -70,6 +73,9 @@ def _why_not_available(expectation: Expectation, observations: Observations) -> 
         return f"loaded {' '.join(thing.subject)}: {why}" if why else ""
     if isinstance(expectation, MapExpectation | RowsExpectation):
         why = observations.out_of_sight.get(expectation.map, "")
+        if expectation.inner is not None:
+            # They are read by their ids.
+            why = why or observations.not_shown
         return f"map {expectation.map}: {why}" if why else ""
     if isinstance(expectation, Compared) and expectation.dumped is not None:
         why = observations.out_of_sight.get(expectation.dumped, "")
@@ -107,18 +113,8 @@ def check(
         # Judged by what other kernels give, or by a file: runner.case.comparing.
         case Compared():
             return []
-        case MapExpectation():
-            dump = observations.maps.get(expectation.map)
-            if dump is None:
-                words = in_words(expectation, namespace)
-                return [absent("map", expectation.map, words, observations)]
-            return maps.check(expectation, dump, namespace)
-        case RowsExpectation():
-            dump = observations.maps.get(expectation.map)
-            if dump is None:
-                words = f"{len(expectation.rows)} rows"
-                return [absent("map", expectation.map, words, observations)]
-            return rows.check(expectation, dump, namespace)
+        case MapExpectation() | RowsExpectation():
+            return _check_map(expectation, observations, namespace)
         case LoadedExpectation():
             record = observations.recorded
             return [] if record is None else loaded.check(expectation.loaded, record)
@@ -132,6 +128,42 @@ def check(
                 mismatch(f"value {expectation.value}", difference)
                 for difference in judge(expectation, observed, namespace)
             ]
+
+
+def dump_of(
+    expectation: MapExpectation | RowsExpectation,
+    observations: Observations,
+    namespace: Mapping[str, JsonValue],
+) -> MapDump | str | None:
+    """Return the rows that an expectation is about.
+
+    None where the object lacks the map, and text that says why a map of maps has none
+    at the key that is meant.
+    """
+    meant = mapplaces.place(expectation, namespace)
+    if meant is None or expectation.map not in observations.maps:
+        return observations.maps.get(expectation.map)
+    return observations.inner.get(meant, "nothing was read")
+
+
+def _check_map(
+    expectation: MapExpectation | RowsExpectation,
+    observations: Observations,
+    namespace: Mapping[str, JsonValue],
+) -> list[Mismatch]:
+    if isinstance(expectation, MapExpectation):
+        words = in_words(expectation, namespace)
+    else:
+        words = f"{len(expectation.rows)} rows"
+    dump = dump_of(expectation, observations, namespace)
+    if dump is None:
+        return [absent("map", expectation.map, words, observations)]
+    if isinstance(dump, str):
+        subject = mapplaces.subject(expectation, namespace)
+        return [Mismatch(subject=subject, expected=words, observed=dump)]
+    if isinstance(expectation, MapExpectation):
+        return maps.check(expectation, dump, namespace)
+    return rows.check(expectation, dump, namespace)
 
 
 def _check_code(

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from runner.bpf.bpftool import MapDump
 from runner.results import Match, Mismatch
 from runner.suites.checks import (
     Observations,
     check,
     code,
+    dump_of,
     instructions_of,
     is_available,
     loaded,
@@ -75,12 +77,8 @@ def _matches(
     if not is_available(expectation, observations):
         return ()
     match expectation:
-        case MapExpectation():
-            dump = observations.maps[expectation.map]
-            return (maps.evidence(expectation, dump, namespace),)
-        case RowsExpectation():
-            dump = observations.maps[expectation.map]
-            return rows.evidence(expectation, dump, namespace)
+        case MapExpectation() | RowsExpectation():
+            return _of_map(expectation, observations, namespace)
         case LoadedExpectation():
             record = observations.recorded
             thing = expectation.loaded
@@ -99,6 +97,18 @@ def _matches(
         case Compared():
             # What it is compared with is not known here.
             return ()
+
+
+def _of_map(
+    expectation: MapExpectation | RowsExpectation,
+    observations: Observations,
+    namespace: Mapping[str, JsonValue],
+) -> Sequence[Match]:
+    dump = dump_of(expectation, observations, namespace)
+    assert isinstance(dump, MapDump), "it holds"
+    if isinstance(expectation, MapExpectation):
+        return (maps.evidence(expectation, dump, namespace),)
+    return rows.evidence(expectation, dump, namespace)
 
 
 def _shown(

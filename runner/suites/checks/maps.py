@@ -7,6 +7,7 @@ from pydantic import JsonValue
 from runner.bpf.bpftool import CpuValue, MapDump, MapRow
 from runner.results import Match, Mismatch
 from runner.suites.checks.equality import contains, equal, number
+from runner.suites.checks.mapplaces import subject
 from runner.suites.checks.matchers import as_read, in_words, judge
 from runner.suites.checks.paths import NoSuchPathError, follow
 from runner.suites.checks.text import (
@@ -34,7 +35,7 @@ def check(
         found = [ValueDifference(expected=expected, observed=str(nothing))]
     return [
         mismatch(
-            f"map {expectation.map}",
+            subject(expectation, namespace),
             difference,
             key=_shown_key(key, expectation.cpu),
             field=expectation.field or "",
@@ -50,7 +51,7 @@ def evidence(
     key = resolve(expectation.key, namespace)
     row = _find(dump, key, raw=expectation.raw)
     return match(
-        f"map {expectation.map}",
+        subject(expectation, namespace),
         in_words(expectation, namespace),
         _read(expectation, row),
         key=_shown_key(key, expectation.cpu),

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from runner.bpf.bpftool import MapDump, MapRow
 from runner.results import Match, Mismatch
 from runner.suites.checks.equality import equal
+from runner.suites.checks.mapplaces import subject
 from runner.suites.checks.maps import key_matches, key_of
 from runner.suites.checks.text import (
     Observed,
@@ -39,18 +40,18 @@ def check(
     left = [row for index, row in enumerate(dump.rows) if index not in taken]
 
     found = []
-    subject = f"map {expectation.map}"
+    where = subject(expectation, namespace)
     for row in missing:
         other = _with_key(row, left)
         if other is not None:
             left.remove(other)
-        found.append(_missing(subject, row, other))
+        found.append(_missing(where, row, other))
     if expectation.match == "exactly":
-        found += [_surplus(subject, row) for row in left]
+        found += [_surplus(where, row) for row in left]
     if len(found) <= _MOST:
         return found
     more = f"{len(found) - _MOST} more rows that differ"
-    note = Mismatch(subject=subject, expected="no more rows that differ", observed=more)
+    note = Mismatch(subject=where, expected="no more rows that differ", observed=more)
     return [*found[:_MOST], note]
 
 
@@ -62,14 +63,14 @@ def evidence(
         {part: resolve(value, namespace) for part, value in row.items()}
         for row in expectation.rows
     ]
-    subject = f"map {expectation.map}"
+    where = subject(expectation, namespace)
     if not expected:
-        return [match(subject, "no rows", f"{len(dump.rows) or 'no'} rows")]
+        return [match(where, "no rows", f"{len(dump.rows) or 'no'} rows")]
     found = []
     for index, at in sorted(_pair(expected, dump.rows).items())[:_MOST]:
         row, wanted = dump.rows[at], expected[index]
         value = show(wanted["value"]) if "value" in wanted else "any value"
-        found.append(match(subject, value, _text_of(row), key=show(key_of(row))))
+        found.append(match(where, value, _text_of(row), key=show(key_of(row))))
     return found
 
 

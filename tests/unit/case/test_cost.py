@@ -5,7 +5,7 @@ from typing import cast
 
 from runner.case import cost
 from runner.case.attempt import Attempt
-from runner.guest.agent import LoadedObject, ProgramInfo
+from runner.guest.replies import LoadedObject, ProgramInfo
 from tests.unit.bpf.test_verifierstats import TWO_PROGRAMS
 
 

@@ -9,7 +9,7 @@ from runner.bpf import object as bpf_object
 from runner.bpf.btf import Btf
 from runner.case import maprows
 from runner.errors import UsageError
-from runner.guest.agent import FilledRow
+from runner.guest.objectsettings import FilledRow
 from tests.unit.guest.agent_process import compile_bpf
 
 SOURCE = """\

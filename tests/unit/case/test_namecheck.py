@@ -36,6 +36,24 @@ struct {
 	__uint(max_entries, 8);
 	__uint(value_size, 4);
 } plain SEC(".maps");
+struct inside {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct inner);
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+	__uint(max_entries, 2);
+	__type(key, struct cell);
+	__array(values, struct inside);
+} outer SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, __u32);
+} open SEC(".maps");
 struct { int least; } range;
 const volatile int step = 1;
 
@@ -131,6 +149,8 @@ def mistakes(
         "{map: mine.bss, field: range.least, equals: 1}",
         "{map: .rodata, field: step, equals: 1}",
         "{map: cells, show: {type: hash}}",
+        "{map: outer, inner: {row: 1, column: 2}, key: 0, field: x, equals: 1}",
+        "{map: outer, inner: {row: 1}, rows: [{key: 0, value: {x: 1, y: 2}}]}",
         "{program: count, show: {type: socket_filter}}",
     ],
 )
@@ -173,6 +193,25 @@ def test_what_the_object_has_may_be_named(folder: Path, expectation: str) -> Non
             "are x, y",
         ),
         (
+            "{map: cells, inner: 0, key: {row: 1}, equals: 1}",
+            "7: cases[0].expect[0].inner: map cells is not a map of maps; leave out "
+            "`inner`",
+        ),
+        (
+            "{map: mine.bss, inner: 0, rows: []}",
+            "7: cases[0].expect[0].inner: map mine.bss is not a map of maps; leave out "
+            "`inner`",
+        ),
+        (
+            "{map: outer, inner: {rwo: 1}, key: 0, equals: 1}",
+            "7: cases[0].expect[0].inner.rwo: 'rwo': no such field; did you mean "
+            "'row'?",
+        ),
+        (
+            "{map: outer, inner: {row: 1}, key: 0, field: z, equals: 1}",
+            "7: cases[0].expect[0].field: map outer: no such field 'z'; there are x, y",
+        ),
+        (
             "{program: cuont, show: {type: kprobe}}",
             "7: cases[0].expect[0].program: 'cuont': no such program; did you mean "
             "'count'?",
@@ -187,6 +226,18 @@ def test_what_the_object_lacks_is_told_by_its_line(
     folder: Path, expectation: str, said: str
 ) -> None:
     assert mistakes(folder, expectation) == [f"suite.yaml:{said}"]
+
+
+def test_an_inner_map_is_like_the_one_that_the_loader_sets(folder: Path) -> None:
+    keys = "maps: {open: {inner_map: cells}}"
+    right = "{map: open, inner: 0, key: {row: 1}, field: kind, equals: LARGE}"
+    wrong = "{map: open, inner: 0, rows: [{key: {row: 1}, value: {knid: 1}}]}"
+
+    assert not mistakes(folder, f"{right}\n    {keys}")
+    (said,) = mistakes(folder, f"{wrong}\n    {keys}")
+    assert said.endswith(
+        "expect[0].rows[0].value.knid: 'knid': no such field; did you mean 'kind'?"
+    )
 
 
 @pytest.mark.parametrize(

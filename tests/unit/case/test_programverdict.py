@@ -5,7 +5,7 @@ import pytest
 from runner.case.program import ProgramRun
 from runner.case.programverdict import of_end, of_test, printed_by
 from runner.failures import splats
-from runner.guest.agent import CommandEnd
+from runner.guest.replies import CommandEnd
 from runner.harness.gotest import GoReader
 from runner.results import Outcome, Printed
 from runner.suites.model import Case

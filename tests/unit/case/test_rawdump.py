@@ -17,7 +17,8 @@ from runner.bpf.object import read
 from runner.bpf.values import Formatter
 from runner.case.rawdump import map_dump, with_variables
 from runner.errors import ArtifactError
-from runner.guest.agent import AgentSession, LoadedObject, RawDump, RawRow
+from runner.guest.agent import AgentSession
+from runner.guest.replies import LoadedObject, RawDump, RawRow
 from tests.unit.guest.agent_process import PATIENCE, ROOT, build, compile_bpf, start
 
 DATA = ROOT / "tests/data/bpftool"

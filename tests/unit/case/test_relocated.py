@@ -10,7 +10,8 @@ from runner.bpf.kinds import RelocationKind
 from runner.case.attempt import Attempt
 from runner.case.prediction import Foretold
 from runner.case.relocated import differences
-from runner.guest.agent import AgentError, LoadedObject, ProgramInfo
+from runner.guest.agenterrors import AgentError
+from runner.guest.replies import LoadedObject, ProgramInfo
 from runner.preflight.model import InstructionPlace, Prediction, Relocation, Status
 from tests.unit.bpf.test_object import OBJECT
 

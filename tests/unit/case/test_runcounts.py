@@ -4,7 +4,8 @@ import pytest
 from pydantic import JsonValue
 
 from runner.case import runcounts
-from runner.guest.agent import AgentSession, LoadedObject
+from runner.guest.agent import AgentSession
+from runner.guest.replies import LoadedObject
 from runner.suites.model import Case
 from tests.unit.guest.doubles import ANSWERS, FakeAgent
 

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from runner.case import loaders, settings
 from runner.errors import UsageError
-from runner.guest.agent import MapSettings, ObjectSettings
+from runner.guest.objectsettings import MapSettings, ObjectSettings
 from runner.suites.model import Case, Program
 from tests.unit.guest.agent_process import compile_bpf
 from tests.unit.guest.doubles import HELLO, FakeAgent, guest

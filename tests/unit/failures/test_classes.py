@@ -12,7 +12,7 @@ from runner.errors import TIMED_OUT, UsageError
 from runner.failures import classes, splats
 from runner.failures.classes import CLASSES, FILE, FailureClass
 from runner.files import modelfile
-from runner.guest import agent
+from runner.guest.agenterrors import AgentLost
 from runner.run import retry
 
 RUNNER = Path(__file__).parents[3] / "runner"
@@ -100,7 +100,7 @@ def test_every_way_to_lose_a_guest_has_a_row() -> None:
 
     assert causes <= CLASSES.keys()
     assert {f"kernel_{it}" for it in verdict.DEADLY} <= CLASSES.keys()
-    assert {agent.AgentLost("gone").cause, TIMED_OUT, "lost"} <= CLASSES.keys()
+    assert {AgentLost("gone").cause, TIMED_OUT, "lost"} <= CLASSES.keys()
 
 
 def imported() -> set[str]:

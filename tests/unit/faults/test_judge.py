@@ -1,5 +1,6 @@
 """The judge of runs with a fault sees what must not be."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from tests.faults import judge, record, table
 from tests.faults.fault import Chance, Fault, Struck
 from tests.faults.judge import Judged
 from tests.faults.running import Ended
-from tests.faults.table import Row
+from tests.faults.table import Made, Row
 from tests.faults.world import World
 from tests.unit.reports.runs import case, run
 
@@ -114,14 +115,15 @@ def test_results_that_do_not_read_are_wrong(tmp_path: Path) -> None:
 def a_row(number: int, outcome: str, *wrong: str) -> Row:
     ended = Ended(status=1, output="", seconds=1.23, hung=False, left=())
     struck = Struck(how="how", phase="cases", ended=ended)
-    return table.row(3, number, "a", struck, Judged(outcome=outcome, wrong=wrong))
+    made = Made(seed=3, number=number, fault="a", commit=f"c{number}")
+    return table.row(made, struck, Judged(outcome=outcome, wrong=wrong))
 
 
 def test_a_table_counts_by_fault() -> None:
     rows = [a_row(0, "all verdicts"), a_row(1, "no results", "x")]
 
     assert table.render(rows, seed=3).splitlines() == [
-        "2 runs, seed 3: 1 wrong.",
+        "2 runs, seed 3, of c0, c1: 1 wrong.",
         "",
         "| fault | runs | struck in | all verdicts | some without a verdict "
         "| incomplete | no results | wrong |",
@@ -141,3 +143,7 @@ def test_a_campaign_goes_on_where_it_was(tmp_path: Path) -> None:
     assert record.read(path, 3) == rows
     assert record.read(path, 4) == []
     assert record.missing(rows, range(4)) == [1, 3]
+
+
+def test_a_run_says_which_code_it_ran() -> None:
+    assert re.fullmatch(r"[0-9a-f]{7,40}\+?|unknown", record.commit())

@@ -36,7 +36,7 @@ def build(target: Literal["agent", "asan"] = "asan") -> Path:
 
 
 class PipeChannel:
-    """A `runner.guest.agent.Channel` over a process's pipes."""
+    """A `runner.guest.exchange.Channel` over a process's pipes."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin is not None

@@ -13,7 +13,7 @@ from runner.bpf import bpftool
 from runner.deadline import Deadline
 from runner.errors import GuestError
 from runner.files.cache import Cache
-from runner.guest.agent import AgentSession, Hello
+from runner.guest.agent import AgentSession
 from runner.guest.guest import Guest
 from runner.guest.host import Host
 from runner.guest.image.initramfs import Tools
@@ -21,6 +21,7 @@ from runner.guest.kits import GuestKit, GuestKits
 from runner.guest.life import Life, Starts
 from runner.guest.qemu.machine import Machine
 from runner.guest.qemu.vm import Vm
+from runner.guest.replies import Hello
 from runner.guest.snapshots import Snapshots
 from runner.guest.ssh import Ssh
 from runner.kernels.artifact import Artifact
@@ -105,7 +106,7 @@ DONE: dict[str, JsonValue] = {"done": True, "errno": None, "log": ""}
 
 
 class FakeAgent:
-    """A `runner.guest.agent.Channel` with an agent behind it that follows a table."""
+    """A `runner.guest.exchange.Channel` to an agent that follows a table."""
 
     def __init__(
         self, answers: Mapping[str, dict[str, JsonValue] | Exception] | None = None

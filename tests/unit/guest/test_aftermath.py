@@ -10,9 +10,9 @@ from pydantic import JsonValue
 from runner.deadline import Deadline
 from runner.guest import aftermath
 from runner.guest.aftermath import Aftermath
-from runner.guest.agent import LoadedObject, MapInfo, ProgramInfo
 from runner.guest.guest import Guest
 from runner.guest.life import State
+from runner.guest.replies import LoadedObject, MapInfo, ProgramInfo
 from tests.unit.guest.doubles import ANSWERS, FakeAgent, FakeVm, fault, guest
 
 NOTHING = ANSWERS["aftermath"]

@@ -11,14 +11,11 @@ import pytest
 
 from runner.deadline import Deadline
 from runner.errors import GuestError, RunnerError
-from runner.guest.agent import (
-    AgentError,
-    AgentLost,
-    AgentSession,
-    LoadedObject,
-    ObjectSettings,
-)
+from runner.guest.agent import AgentSession
+from runner.guest.agenterrors import AgentError, AgentLost
 from runner.guest.loads import MapSeen
+from runner.guest.objectsettings import ObjectSettings
+from runner.guest.replies import LoadedObject
 from tests.unit.guest.agent_process import (
     COUNTER,
     LIBBPF,

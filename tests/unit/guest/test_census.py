@@ -4,8 +4,8 @@ import pytest
 from pydantic import JsonValue
 
 from runner.guest import census
-from runner.guest.agent import Census
 from runner.guest.census import Start
+from runner.guest.replies import Census
 from tests.unit.guest.doubles import FakeAgent, FakeVm, guest
 
 # What images/agent/census.c counts.

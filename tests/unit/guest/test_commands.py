@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from runner import reports
-from runner.guest.agent import CommandOutput
 from runner.guest.commands import KEPT, Commands, Place
+from runner.guest.replies import CommandOutput
 
 
 def output(**more: object) -> CommandOutput:

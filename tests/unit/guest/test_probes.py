@@ -8,8 +8,8 @@ import pytest
 from runner.facts.abilities import ABILITIES
 from runner.facts.model import Presence
 from runner.guest import abilityprobes, typeprobes
-from runner.guest.agent import BpfAnswer
 from runner.guest.bpfcalls import Descriptor
+from runner.guest.replies import BpfAnswer
 from runner.kernels import facts
 from runner.versions import KernelVersion
 

@@ -8,9 +8,11 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from runner.guest.agent import AgentError, AgentSession, CommandEnd
+from runner.guest.agent import AgentSession
+from runner.guest.agenterrors import AgentError
 from runner.guest.commands import Commands, Place
 from runner.guest.qemu.memory import GuestWindow
+from runner.guest.replies import CommandEnd
 from tests.unit.guest.agent_process import PATIENCE, AgentProcess, build, start
 
 

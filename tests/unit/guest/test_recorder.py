@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from runner.guest.agent import AgentSession, CommandEnd
+from runner.guest.agent import AgentSession
 from runner.guest.loads import AttachSeen, MapSeen, ProgramSeen, Seen, SomethingMissed
+from runner.guest.replies import CommandEnd
 from tests.unit.guest import agent_process
 
 PROGRAMS = Path(__file__).resolve().parents[2] / "data/programs/recorded"

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 import pytest
 
 from runner.deadline import Deadline
-from runner.guest.agent import AgentLost, AgentSession, Unreachable
+from runner.guest.agent import AgentSession
+from runner.guest.agenterrors import AgentLost, Unreachable
 from runner.guest.ssh import Ssh, SshChannel
 from runner.guest.sshlibrary import paramiko
 from runner.timeouts import Pace
 
-# Silence is 0.2 s, a sign of life may take 0.6 s.
+# Silence is 0.2 s, a sign of life may take 0.3 s.
 QUICK = Pace(0.01)
 # A wait that nobody has.
 LONG = 60.0
@@ -143,7 +144,8 @@ def test_the_session_says_how_long_nothing_came(
     with pytest.raises(AgentLost, match=r"did not answer hello for \d+ s") as caught:
         AgentSession(channel).hello(timeout=LONG)
 
-    assert caught.value.cause == "unreachable"
+    assert caught.value.cause == "no_answer"
+    assert not caught.value.reachable
 
 
 def test_what_does_not_go_out_is_not_waited_for(

@@ -13,7 +13,7 @@ from runner.errors import (
     InternalError,
     UsageError,
 )
-from runner.guest.agent import AgentError
+from runner.guest.agenterrors import AgentError
 from runner.plugin import recorder
 from runner.results import Outcome
 

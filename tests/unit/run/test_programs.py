@@ -10,9 +10,10 @@ import pytest
 
 from runner.bpf.bpftool import MapDump, MapRow
 from runner.case import program
+from runner.case.heldmaps import HeldMaps
 from runner.case.program import ProgramJob, ProgramRun
 from runner.errors import ArtifactError, GuestError, RunnerError, timed_out
-from runner.guest.agent import CommandEnd, LeftProcess
+from runner.guest.replies import CommandEnd, LeftProcess
 from runner.guest.roots.errors import RootError
 from runner.harness.tests import HarnessState
 from runner.results import LoadRecord, Outcome, Printed, RecordedMap, RecordedProgram
@@ -570,7 +571,7 @@ def test_a_map_is_held_against_what_the_suite_expects(
 ) -> None:
     run = recorded({}, HAS_COUNTS)
     row = MapRow(key=b"", value=b"", formatted_key=1, formatted_value=value)
-    run.maps["counts"] = MapDump(rows=(row,))
+    run.held = HeldMaps(maps={"counts": MapDump(rows=(row,))})
 
     own = scripted.perform(run, results="exit", expect=COUNTS).own
 

@@ -112,6 +112,39 @@ def test_a_larger_guests_file_is_refused(path: Path) -> None:
     os.close(smaller)
 
 
+def in_frames(first: bytes, *others: bytes) -> bytes:
+    """Return a file with these contents in its frames."""
+    packed = zstandard.compress(first)
+    parts = [struct.pack("<Q", len(packed)), packed, *map(zstandard.compress, others)]
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize(
+    "areas",
+    [
+        # Behind the memory's end; more than its frame has, or less; one over another.
+        [(1 << 20, 4, b"1234")],
+        [((1 << 20) - 2, 4, b"1234")],
+        [(0, 5, b"1234")],
+        [(0, 3, b"1234")],
+        [(4, 4, b"1234"), (0, 4, b"1234")],
+    ],
+)
+def test_an_area_that_can_not_be_is_refused(
+    tmp_path: Path, areas: list[tuple[int, int, bytes]]
+) -> None:
+    head = struct.pack("<QQ", 1, len(areas))
+    for offset, length, data in areas:
+        head += struct.pack("<QQQ", offset, length, len(zstandard.compress(data)))
+    path, memory = tmp_path / "made", guest_memory(1)
+    path.write_bytes(in_frames(head + b"d", *[data for _, _, data in areas]))
+
+    refuse(path, memory)
+
+    assert os.fstat(memory).st_size == 1 << 20
+    os.close(memory)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(
     numbers=st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 99), max_size=8),
@@ -122,7 +155,7 @@ def test_any_content_is_read_or_refused(
 ) -> None:
     content = struct.pack(f"<{len(numbers)}Q", *numbers) + rest
     path, memory = tmp_path / "any", guest_memory(1)
-    path.write_bytes(zstandard.compress(content))
+    path.write_bytes(in_frames(content))
 
     with suppress(ValueError):
         os.close(statefile.read(path, memory))

@@ -1,0 +1,149 @@
+"""Expectations on what lies in a map of a map of maps."""
+
+from typing import Any
+
+import pytest
+from pydantic import JsonValue, TypeAdapter
+
+from runner.bpf.bpftool import BigEndian, MapDump, MapRow
+from runner.suites.checks import Observations, innermaps, not_available
+from runner.suites.checks.evidence import Judged, judge_all
+from runner.suites.checks.paths import NoSuchPathError
+from runner.suites.model import Expectation
+
+NAMESPACE: dict[str, JsonValue] = {"udp": {"pid": 7}}
+
+
+def row(key: int, value: int) -> MapRow:
+    return MapRow(
+        key=key.to_bytes(4, "little"),
+        value=value.to_bytes(4, "little"),
+        formatted_key=key,
+        formatted_value=value,
+    )
+
+
+# What bpftool shows of one that has no BTF, as libbpf makes it.
+OUTER = MapDump(
+    rows=(
+        MapRow(key=bytes(4), value=b"\x0b\0\0\0"),
+        MapRow(key=b"\x02\0\0\0", value=b"\x0c\0\0\0"),
+        MapRow(key=b"\x03\0\0\0", error="No such file or directory"),
+    )
+)
+OBSERVED = Observations(
+    maps={"outer": OUTER, "plain": MapDump(rows=(row(0, 1),))},
+    inner={
+        ("outer", "0"): MapDump(rows=(row(7, 40),)),
+        ("outer", "2"): MapDump(rows=(row(7, 400), row(8, 1))),
+        ("outer", "3"): "no inner map at 3; there are some at 0, 2",
+    },
+)
+
+
+def expectation(**keys: Any) -> Expectation:
+    # Lax, because a suite's lists are tuples.
+    return TypeAdapter[Expectation](Expectation).validate_python(keys, strict=False)
+
+
+def judged(observed: Observations = OBSERVED, **keys: Any) -> Judged:
+    return judge_all([expectation(map="outer", **keys)], observed, NAMESPACE)
+
+
+def test_the_value_is_that_of_the_inner_map() -> None:
+    first = judged(inner=0, key="${udp.pid}", equals=40)
+    other = judged(inner=2, key="${udp.pid}", equals=400)
+
+    assert not first.mismatches
+    assert not other.mismatches
+    (match,) = other.matches
+    assert (match.subject, match.key) == ("map outer, inner map 2", "7")
+
+
+def test_without_inner_the_ids_are_the_values() -> None:
+    assert not judged(key=2, equals=12).mismatches
+
+
+def test_a_wrong_value_is_told_of_the_inner_map() -> None:
+    (found,) = judged(inner=0, key=7, equals=41).mismatches
+
+    assert str(found) == "map outer, inner map 0 key 7: expected 41, observed 40"
+
+
+def test_rows_are_those_of_the_inner_map() -> None:
+    assert not judged(inner=2, rows=[{"key": 8}, {"key": 7, "value": 400}]).mismatches
+
+    (found,) = judged(inner=0, rows=[]).mismatches
+
+    assert found.subject == "map outer, inner map 0"
+    assert found.observed == "a row with 40"
+
+
+def test_a_reference_chooses_the_inner_map() -> None:
+    observed = Observations(
+        maps={"outer": OUTER}, inner={("outer", "7"): MapDump(rows=(row(0, 5),))}
+    )
+
+    assert not judged(observed, inner="${udp.pid}", key=0, equals=5).mismatches
+
+
+def test_an_empty_slot_is_told_with_the_others() -> None:
+    (found,) = judged(inner=3, key=7, equals=41).mismatches
+
+    assert found.subject == "map outer, inner map 3"
+    assert found.expected == "41"
+    assert found.observed == "no inner map at 3; there are some at 0, 2"
+
+
+def test_kernels_without_ids_show_no_inner_map() -> None:
+    observed = Observations(maps={"outer": OUTER}, not_shown="too old")
+
+    found = not_available(
+        [expectation(map="outer", inner=0, key=7, equals=1)], observed
+    )
+
+    assert found == ["map outer: too old"]
+    assert not judged(observed, inner=0, key=7, equals=1).mismatches
+
+
+def test_the_id_is_read_from_the_outer_map() -> None:
+    assert innermaps.id_in(OUTER, 2, "array_of_maps") == 12
+    assert innermaps.id_in(MapDump(rows=(row(5, 13),)), 5, "hash_of_maps") == 13
+    # Of a loader whose maps' types nobody knows.
+    assert innermaps.id_in(OUTER, 0, "") == 11
+
+
+def test_the_id_is_a_number_of_its_kernels_byte_order() -> None:
+    big = MapRow(key=BigEndian(b"\0\0\0\1"), value=BigEndian(b"\0\0\0\x0b"))
+
+    assert innermaps.id_in(MapDump(rows=(big,)), 1, "array_of_maps") == 11
+
+
+@pytest.mark.parametrize(
+    ("dump", "key", "type_", "said"),
+    [
+        (
+            OUTER,
+            3,
+            "array_of_maps",
+            "no inner map at 3; there are some at 0, 2",
+        ),
+        (
+            MapDump(rows=()),
+            3,
+            "hash_of_maps",
+            "no inner map at 3; there are none at all",
+        ),
+        (
+            MapDump(rows=(row(0, 1),)),
+            0,
+            "array",
+            "no inner maps: it is of type array; leave out inner",
+        ),
+    ],
+)
+def test_what_is_no_inner_map_is_told(
+    dump: MapDump, key: JsonValue, type_: str, said: str
+) -> None:
+    with pytest.raises(NoSuchPathError, match=said):
+        innermaps.id_in(dump, key, type_)
