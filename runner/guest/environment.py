@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from pydantic import JsonValue
+
 from runner import arch, timeouts
 from runner.errors import UsageError
 from runner.failures.classes import (
@@ -363,6 +365,13 @@ def saved(asked: Asked) -> GuestEnvironment:
     if _are_own(asked):
         ignored["lsm"] = None
     return asked.environment.model_copy(update=ignored)
+
+
+def set_up_after_boot(asked: Asked) -> dict[str, JsonValue]:
+    """Return what is done to a guest that has booted, as files have it, by its keys."""
+    shown = asked.environment.shown
+    done = [it.key for it in MEANS if next(it.calls(asked), None) is not None]
+    return {key: shown[key] for key in done if key in shown}
 
 
 def require(asked: Asked) -> None:

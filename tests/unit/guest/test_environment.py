@@ -58,6 +58,14 @@ def test_each_key_has_a_row() -> None:
     assert {it.key for it in MEANS} == set(GuestEnvironment.model_fields)
 
 
+def test_what_is_done_after_the_boot_is_known() -> None:
+    found = asked("memory=512", "arguments=[nokaslr]", "sysctl={kernel.sysrq: 1}", PAIR)
+
+    assert [*environment.set_up_after_boot(found)] == ["interfaces", "sysctl"]
+    assert environment.set_up_after_boot(found)["sysctl"] == {"kernel.sysrq": 1}
+    assert not environment.set_up_after_boot(asked("memory=512"))
+
+
 def test_processors_are_the_machines_and_the_kernels() -> None:
     it = asked("cpus={online: [0, 3], possible: 8}")
     found = environment.machine_of(MACHINE, it)
@@ -111,10 +119,10 @@ def test_a_plain_guest_is_what_it_always_was() -> None:
 
 
 def test_lockdown_comes_last() -> None:
-    found = calls("lockdown=integrity", "sysctl={kernel.panic: 1}", "cgroup=v1")
+    found = calls("lockdown=integrity", "sysctl={kernel.sysrq: 1}", "cgroup=v1")
     assert found == [
         ("cgroup", "v1"),
-        ("sysctl", "kernel.panic", "/proc/sys/kernel/panic", "1"),
+        ("sysctl", "kernel.sysrq", "/proc/sys/kernel/sysrq", "1"),
         ("lockdown", "integrity"),
     ]
 
@@ -253,7 +261,7 @@ def test_an_option_that_is_not_set_is_one_that_the_kernel_lacks() -> None:
 @pytest.mark.parametrize(
     ("name", "file"),
     [
-        ("kernel.panic", "kernel/panic"),
+        ("kernel.sysrq", "kernel/sysrq"),
         ("net.ipv4.conf.eth0/1.forwarding", "net/ipv4/conf/eth0.1/forwarding"),
         ("net/ipv4/conf/eth0.1/forwarding", "net/ipv4/conf/eth0.1/forwarding"),
     ],
@@ -268,10 +276,10 @@ class _Words(FakeAgent):
 
     def _command(self, argv: JsonValue) -> dict[str, JsonValue]:
         if argv == ["find", "/proc/sys", "-type", "f"]:
-            names = "/proc/sys/kernel/panic\n/proc/sys/kernel/kptr_restrict\n"
+            names = "/proc/sys/kernel/sysrq\n/proc/sys/kernel/kptr_restrict\n"
             return {**COMMAND, "stdout": names}
         assert isinstance(argv, list)
-        wrong = argv[1] == "sysctl" and argv[2] != "kernel.panic"
+        wrong = argv[1] == "sysctl" and argv[2] != "kernel.sysrq"
         said = f"no such sysctl: {argv[2]}\n" if wrong else ""
         return {**COMMAND, "exit": int(wrong), "stderr": said}
 
@@ -286,7 +294,7 @@ class _Words(FakeAgent):
 )
 def test_a_sysctl_that_is_not_there_gets_a_near_name(name: str, message: str) -> None:
     agent = AgentSession(_Words())
-    environment.set_up(agent, asked("sysctl={kernel.panic: 1}"))
+    environment.set_up(agent, asked("sysctl={kernel.sysrq: 1}"))
     with pytest.raises(EnvironmentUnavailableError, match=re.escape(message)) as caught:
         environment.set_up(agent, asked(f"sysctl={{{name}: 1}}"))
     assert caught.value.failure_class == "sysctl"
