@@ -14,6 +14,7 @@ from runner.guest.asked import Asked
 from runner.guest.environment import MEANS, EnvironmentUnavailableError
 from runner.guest.qemu.machine import Machine
 from runner.kernels import guestconfig
+from runner.kernels.modulefiles import NONE
 from runner.matrix.environment import GuestEnvironment, parse
 from runner.versions import KernelVersion
 from tests.unit.guest.doubles import COMMAND, FakeAgent, artifact
@@ -298,3 +299,40 @@ def test_a_sysctl_that_is_not_there_gets_a_near_name(name: str, message: str) ->
     with pytest.raises(EnvironmentUnavailableError, match=re.escape(message)) as caught:
         environment.set_up(agent, asked(f"sysctl={{{name}: 1}}"))
     assert caught.value.failure_class == "sysctl"
+
+
+class _Refuses(FakeAgent):
+    """An agent whose guest refuses all modules."""
+
+    def _command(self, argv: JsonValue) -> dict[str, JsonValue]:
+        assert isinstance(argv, list)
+        said = f"modules did not load: {argv[2]}\n"
+        return {**COMMAND, "exit": 1, "stderr": said}
+
+
+@pytest.mark.parametrize(
+    ("why", "cure"),
+    [
+        (
+            "kvm_amd (No such device: it does not suit this processor, or the guest "
+            "lacks what it drives)",
+            "take the module out of `modules`, or skip the case on this kernel",
+        ),
+        (
+            "mine (invalid module format)",
+            "use the modules of this kernel's own package",
+        ),
+        ("mine (Key was rejected by service)", "give the guest what it needs"),
+    ],
+)
+def test_the_cure_of_a_module_that_is_refused_is_not_to_load_it(
+    why: str, cure: str
+) -> None:
+    # The words that its call is given are those that the double answers with.
+    it = replace(asked(), modules=replace(NONE, needed=(why,)))
+    with pytest.raises(EnvironmentUnavailableError, match=re.escape(why)) as caught:
+        environment.set_up(AgentSession(_Refuses()), it)
+
+    assert caught.value.failure_class == "module_missing"
+    assert cure in caught.value.hint
+    assert not caught.value.hint.startswith("load")
