@@ -22,7 +22,7 @@ from runner.preflight.engine import (
     TypeAnswer,
 )
 from runner.preflight.model import Effect, Finding, FindingKind
-from runner.preflight.places import place_of
+from runner.preflight.places import place_of, statement_of
 from runner.preflight.prototypes import prototypes_of
 from runner.preflight.references import Address
 from runner.preflight.rules import Code
@@ -141,9 +141,10 @@ class _BareComparison:
             # Behind the end: the pointer was cast to a larger struct.
             return None
         place = place_of(self._code.item, use.at)
-        if set(lies.path.split(".")) & set(_WORD.findall(place.source)):
+        source = statement_of(self._code.item, use.at)
+        if set(lies.path.split(".")) & set(_WORD.findall(source)):
             return None
-        meant = self._meant(struct, _members_in(place.source))
+        meant = self._meant(struct, _members_in(source))
         where = "" if lies.offset == offset else "inside of "
         reason = (
             f"reads {struct}+{offset} without a relocation, which is {where}{lies} "

@@ -30,10 +30,10 @@ from runner.bpf.object import BpfObject
 from runner.preflight.flowblocks import (
     CALL,
     FRAME_POINTER,
-    Action,
     Block,
     References,
     Step,
+    StepAction,
     blocks_of,
 )
 from runner.preflight.flowstate import FlowState
@@ -64,8 +64,8 @@ MOST_VISITS = 80_000
 # What a call leaves in the registers of its arguments.
 _CLOBBERED = [UNKNOWN] * 5
 # Names that are looked for soonest, for the most frequent ones.
-_FORGET, _MOVE, _SET = Action.FORGET, Action.MOVE, Action.SET
-_LOAD, _ADD, _STORE = Action.LOAD, Action.ADD, Action.STORE
+_FORGET, _MOVE, _SET = StepAction.FORGET, StepAction.MOVE, StepAction.SET
+_LOAD, _ADD, _STORE = StepAction.LOAD, StepAction.ADD, StepAction.STORE
 # The modes of loads and stores: BPF_MEM, BPF_MEMSX, BPF_ATOMIC.
 _MODE, _MEM, _ATOMIC = 0xE0, 0x60, 0xC0
 _FETCH, _CMPXCHG = 0x01, 0xF1
@@ -332,13 +332,13 @@ class _FlowWalk:
     def _change(self, step: Step, state: FlowState, function: Address) -> None:
         action, at, insn, _ = step
         registers = state.registers
-        if action is Action.CALL:
+        if action is StepAction.CALL:
             self._call(at, insn, state, function)
-        elif action is Action.MOVE_HALF:
+        elif action is StepAction.MOVE_HALF:
             registers[insn.dst] = only_numbers(registers[insn.src], 0xFFFFFFFF)
-        elif action is Action.SCRATCH:
+        elif action is StepAction.SCRATCH:
             registers[:6] = [UNKNOWN] * 6
-        elif action is Action.CALLBACK:
+        elif action is StepAction.CALLBACK:
             callback = self._flow.callback(at)
             assert callback is not None
             self._enter(callback, [UNKNOWN] * 5)

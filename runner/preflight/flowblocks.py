@@ -16,7 +16,7 @@ _REGISTERS = 11
 _JUMPS = (op.JMP, op.JMP32)
 
 
-class Action(IntEnum):
+class StepAction(IntEnum):
     """What an instruction does to registers and the stack."""
 
     # Its destination holds what nobody knows.
@@ -38,23 +38,23 @@ class Action(IntEnum):
     CALLBACK = 9
 
 
-def _action_of(code: int) -> Action | None:
+def _action_of(code: int) -> StepAction | None:
     """Return what instructions of a code do, which have a register to write to."""
     class_, operation = code & 7, code & 0xF0
     if class_ == op.LDX:
-        return Action.LOAD
+        return StepAction.LOAD
     if code == op.LD_IMM64:
-        return Action.SET
+        return StepAction.SET
     if class_ not in (op.ALU, op.ALU64):
         return None
     wide = class_ == op.ALU64
     if operation == op.MOV:
         if not code & op.X:
-            return Action.SET
-        return Action.MOVE if wide else Action.MOVE_HALF
+            return StepAction.SET
+        return StepAction.MOVE if wide else StepAction.MOVE_HALF
     if operation in (op.ADD, op.SUB) and wide:
-        return Action.ADD
-    return Action.FORGET
+        return StepAction.ADD
+    return StepAction.FORGET
 
 
 _ACTIONS = [_action_of(code) for code in range(256)]
@@ -65,7 +65,7 @@ _LEAVING = frozenset(it for it in range(256) if it & 7 in _JUMPS)
 
 # What an instruction does, where it is, itself, and the number that it works with:
 # UNKNOWN where a register holds that.
-Step = tuple[Action, Address, Insn, Values]
+Step = tuple[StepAction, Address, Insn, Values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ def _steps(
             step = _other(at, insn, refers)
             if step is not None:
                 found.append(step)
-        elif action is Action.SET or insn.code in _ADDS:
+        elif action is StepAction.SET or insn.code in _ADDS:
             relocation = (at,) if at in relocated else ()
             if insn.code == op.LD_IMM64:
                 found.append(_wide(at, insn, code, refers))
@@ -184,9 +184,9 @@ def _steps(
                 if insn.code & 7 == op.ALU:
                     moved &= 0xFFFFFFFF
                 found.append((action, at, insn, a_number(moved, relocation)))
-        elif action is Action.MOVE and insn.offset:
+        elif action is StepAction.MOVE and insn.offset:
             # It extends the sign.
-            found.append((Action.FORGET, at, insn, UNKNOWN))
+            found.append((StepAction.FORGET, at, insn, UNKNOWN))
         else:
             found.append((action, at, insn, UNKNOWN))
     return tuple(found)
@@ -199,30 +199,30 @@ def _other(at: Address, insn: Insn, refers: References) -> Step | None:
     """
     class_ = insn.code & 7
     if class_ in _JUMPS:
-        return Action.CALL, at, insn, UNKNOWN
+        return StepAction.CALL, at, insn, UNKNOWN
     if insn.dst > FRAME_POINTER or insn.src > FRAME_POINTER:
         return None
     if class_ in (op.ST, op.STX):
         stored = a_number(insn.imm) if class_ == op.ST else UNKNOWN
-        return Action.STORE, at, insn, stored
+        return StepAction.STORE, at, insn, stored
     if class_ == op.LDX:
-        return Action.LOAD, at, insn, UNKNOWN
+        return StepAction.LOAD, at, insn, UNKNOWN
     if insn.code == op.LD_IMM64 and refers.is_callback(at):
-        return Action.CALLBACK, at, insn, UNKNOWN
+        return StepAction.CALLBACK, at, insn, UNKNOWN
     if class_ == op.LD and insn.code not in (0, op.LD_IMM64):
-        return Action.SCRATCH, at, insn, UNKNOWN
+        return StepAction.SCRATCH, at, insn, UNKNOWN
     return None
 
 
 def _wide(at: Address, insn: Insn, code: Sequence[Insn], refers: References) -> Step:
     if refers.is_callback(at):
-        return Action.CALLBACK, at, insn, UNKNOWN
+        return StepAction.CALLBACK, at, insn, UNKNOWN
     if insn.src or refers.is_reference(at):
-        return Action.FORGET, at, insn, UNKNOWN
+        return StepAction.FORGET, at, insn, UNKNOWN
     high = code[at[1] + 1].imm if at[1] + 1 < len(code) else 0
     whole = (insn.imm & 0xFFFFFFFF) | (high & 0xFFFFFFFF) << 32
     relocation = (at,) if at in refers.relocated else ()
-    return Action.SET, at, insn, a_number(whole, relocation)
+    return StepAction.SET, at, insn, a_number(whole, relocation)
 
 
 @lru_cache(maxsize=1 << 12)
