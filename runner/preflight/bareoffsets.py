@@ -22,7 +22,7 @@ from runner.preflight.engine import (
     TypeAnswer,
 )
 from runner.preflight.model import Effect, Finding, FindingKind
-from runner.preflight.places import place_of
+from runner.preflight.places import place_of, statement_of
 from runner.preflight.prototypes import prototypes_of
 from runner.preflight.references import Address
 from runner.preflight.rules import Code
@@ -30,7 +30,7 @@ from runner.preflight.values import OriginKind, ValueOrigin
 
 # What helpers return: bpf_get_current_task(), bpf_get_current_task_btf().
 _CURRENT_TASK = 158
-_RETURNED = {35: "task_struct", _CURRENT_TASK: "task_struct"}
+RETURNED = {35: "task_struct", _CURRENT_TASK: "task_struct"}
 # bpf_probe_read_user() and _user_str() read no memory of the kernel.
 _OF_USERS = frozenset({112, 114})
 # Structs that have one layout for good, or that programs cast to another one: registers
@@ -113,7 +113,7 @@ class _BareComparison:
     def _struct_of(self, origin: ValueOrigin) -> str:
         """Return the name of the struct that a pointer points to; empty if unknown."""
         if origin.kind is OriginKind.CALL:
-            return _RETURNED.get(origin.helper, "")
+            return RETURNED.get(origin.helper, "")
         if origin in self._arguments:
             return self._arguments[origin]
         relocations = origin.base.relocations if origin.base else ()
@@ -141,9 +141,10 @@ class _BareComparison:
             # Behind the end: the pointer was cast to a larger struct.
             return None
         place = place_of(self._code.item, use.at)
-        if set(lies.path.split(".")) & set(_WORD.findall(place.source)):
+        source = statement_of(self._code.item, use.at)
+        if set(lies.path.split(".")) & set(_WORD.findall(source)):
             return None
-        meant = self._meant(struct, _members_in(place.source))
+        meant = self._meant(struct, _members_in(source))
         where = "" if lies.offset == offset else "inside of "
         reason = (
             f"reads {struct}+{offset} without a relocation, which is {where}{lies} "

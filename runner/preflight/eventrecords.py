@@ -15,9 +15,10 @@ from runner.bpf.object import BpfObject
 from runner.facts.abilities import Known
 from runner.facts.traced import EventField, EventRecord, event_of
 from runner.preflight.dataflow import Use, UseKind, offset_on
-from runner.preflight.engine import Engine
+from runner.preflight.engine import Contents, Engine
 from runner.preflight.model import Effect, Finding, FindingKind
 from runner.preflight.places import place_of
+from runner.preflight.references import Address
 from runner.preflight.rules import Code
 from runner.preflight.values import OriginKind
 
@@ -48,13 +49,10 @@ def compared(code: Code, known: Known, engine: Engine) -> tuple[Finding, ...]:
 
     Raises EngineError.
     """
-    events = {
-        (it.section_index, it.start): (it, event)
-        for it in code.programs()
-        if (event := event_of(_section(code, it)))
-    }
     found: list[Finding] = []
-    for start, (program, event) in events.items():
+    for start, (program, event) in contexts(code.item, code.contents).items():
+        if program.name not in code.loaded:
+            continue
         uses = [it for it in code.uses if _is_of(it, start)]
         record = record_of(event, known, engine) if uses else None
         if record is not None:
@@ -95,11 +93,16 @@ def _in_btf(name: str, engine: Engine) -> EventRecord | None:
     )
 
 
-def _section(code: Code, program: Function) -> str:
-    return next(
-        (it.section for it in code.contents.programs if it.name == program.name),
-        program.section,
-    )
+def contexts(
+    item: BpfObject, contents: Contents
+) -> dict[Address, tuple[Function, str]]:
+    """Return programs of tracepoints, with their events, by their first instruction."""
+    sections = {it.name: it.section for it in contents.programs}
+    return {
+        (it.section_index, it.start): (it, event)
+        for it in item.programs
+        if (event := event_of(sections.get(it.name, it.section)))
+    }
 
 
 def _is_of(use: Use, start: tuple[int, int]) -> bool:

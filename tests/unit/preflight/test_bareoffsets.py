@@ -100,3 +100,21 @@ def test_a_cast_to_a_larger_struct_is_not_judged() -> None:
     body = "bpf_probe_read_kernel(&sink, sizeof(sink), (char *)task + 4096);"
 
     assert findings(body) == ()
+
+
+OVER_LINES = """\
+	bpf_probe_read_kernel(
+		&sink,
+		sizeof(sink),
+		&me->tgid
+	);
+	sink = 0;
+"""
+
+
+def test_the_lines_of_a_statement_name_the_field() -> None:
+    (found,) = findings(CURRENT + OVER_LINES)
+
+    assert found.place.source.endswith("bpf_probe_read_kernel(")
+    assert "`tgid` is at task_struct+28" in found.reason
+    assert findings(CURRENT + OVER_LINES, SAME) == ()
