@@ -118,3 +118,25 @@ def test_the_lines_of_a_statement_name_the_field() -> None:
     assert found.place.source.endswith("bpf_probe_read_kernel(")
     assert "`tgid` is at task_struct+28" in found.reason
     assert findings(CURRENT + OVER_LINES, SAME) == ()
+
+
+BOTH = "__builtin_memcpy(&found, &task->pid, sizeof(found));"
+
+
+def test_two_fields_at_once_are_refused_where_they_are_named() -> None:
+    (found,) = findings(BOTH, SAME)
+
+    assert found.effect is Effect.NOT_LOADED
+    assert "reads 8 bytes of task_struct at once, where `pid` (int, 4 " in found.reason
+    assert "bpf_probe_read_kernel" in found.cure
+    assert findings(BOTH, SAME, "kprobe/wake") == ()
+
+
+def test_a_relocation_does_not_make_two_fields_one() -> None:
+    relocated = HEAD.replace("void *mm; };", "void *mm; } CORE;")
+    item = an_object(relocated + PROGRAM % ("fentry/wake", BOTH))
+
+    (found,) = checked(item, kernel(MOVED)).findings
+
+    assert found.effect is Effect.NOT_LOADED
+    assert found.subject == "task_struct.pid"
