@@ -8,12 +8,13 @@ the field that lies there, nothing is said.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from runner.bpf.btf import COMPOSITES
 from runner.bpf.kinds import Kind
 from runner.preflight.arguments import Argument, Form
 from runner.preflight.candidates import members_of
-from runner.preflight.dataflow import Use, UseKind, offset_on
+from runner.preflight.dataflow import PER_CPU, Use, UseKind, offset_on
 from runner.preflight.engine import (
     Engine,
     MemberAnswer,
@@ -79,7 +80,7 @@ def _is_of_memory(use: Use) -> bool:
     value = use.value
     if use.kind not in (UseKind.READ, UseKind.COPIED) or use.helper in _OF_USERS:
         return False
-    kinds = (OriginKind.CALL, OriginKind.LOADED)
+    kinds = (OriginKind.CALL, OriginKind.LOADED, OriginKind.EXTERN)
     is_elsewhere = value.origin is not None and value.origin.kind in kinds
     # Without an offset it may be no member: `*pointer`.
     return is_elsewhere and value.offset > 0
@@ -99,6 +100,18 @@ class _BareComparison:
             if it.attached.hook.form is Form.TYPED
             for use in it.uses
         }
+
+    @cached_property
+    def _externs(self) -> dict[str, str]:
+        """Return what structs the object takes the kernel's variables for."""
+        btf = self._code.item.btf
+        found = {}
+        for type_ in btf.types():
+            if type_.kind is Kind.VAR and type_.refers_to:
+                struct = btf.resolved(type_.refers_to)
+                if struct.kind in COMPOSITES:
+                    found[type_.name] = struct.name.partition("___")[0]
+        return found
 
     def findings(self, uses: list[Use]) -> Iterator[Finding]:
         told = set()
@@ -123,6 +136,8 @@ class _BareComparison:
 
     def _struct_of(self, origin: ValueOrigin) -> str:
         """Return the name of the struct that a pointer points to; empty if unknown."""
+        if origin.kind is OriginKind.EXTERN or origin.helper in PER_CPU:
+            return self._externs.get(origin.kfunc, "")
         if origin.kind is OriginKind.CALL:
             return RETURNED.get(origin.helper, "")
         if origin in self._arguments:
@@ -183,7 +198,9 @@ class _BareComparison:
         origin = use.value.origin
         if use.kind is not UseKind.READ or origin is None:
             return False
-        return origin.helper == _CURRENT_TASK or origin in self._typed
+        is_variable = origin.kind is OriginKind.EXTERN or origin.helper in PER_CPU
+        is_task = origin.helper == _CURRENT_TASK
+        return is_variable or is_task or origin in self._typed
 
     # ------------------------------------------------------------ the kernel
 

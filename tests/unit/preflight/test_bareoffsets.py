@@ -1,5 +1,7 @@
 """Reads of the kernel's structs that no relocation adapts."""
 
+import pytest
+
 from runner.preflight.model import Effect, Finding, FindingKind
 from tests.unit.preflight.made import an_object, checked, kernel
 
@@ -140,3 +142,37 @@ def test_a_relocation_does_not_make_two_fields_one() -> None:
 
     assert found.effect is Effect.NOT_LOADED
     assert found.subject == "task_struct.pid"
+
+
+PER_CPU = """\
+#include <bpf/bpf_helpers.h>
+struct queue { long lock; int length; };
+extern const struct queue queues __ksym;
+int sink;
+SEC("raw_tp/x") int reads(unsigned long long *ctx)
+{
+	const struct queue *queue = %s;
+
+	if (queue)
+		sink = queue->length;
+	return 0;
+}
+"""
+QUEUES = "struct queue { long lock; %s int length; } queues; long total;"
+
+
+@pytest.mark.parametrize(
+    "queue",
+    ["bpf_per_cpu_ptr(&queues, 0)", "bpf_this_cpu_ptr(&queues)", "&queues"],
+)
+def test_variables_of_the_kernel_are_followed(queue: str) -> None:
+    item = an_object(PER_CPU % queue)
+
+    def found(types: str) -> list[Finding]:
+        findings_ = checked(item, kernel(types)).findings
+        return [it for it in findings_ if it.kind is FindingKind.FIELD_UNRELOCATED]
+
+    assert found(QUEUES % "") == []
+    (finding,) = found(QUEUES % "long more;")
+    assert finding.subject == "queue+8"
+    assert "`length` is at queue+16" in finding.reason
