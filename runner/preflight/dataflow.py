@@ -75,6 +75,8 @@ COPIES = frozenset({4, 112, 113})
 _FROM_USERS = 112
 # The same of strings.
 STRING_COPIES = frozenset({45, 114, 115})
+# bpf_per_cpu_ptr() and bpf_this_cpu_ptr().
+PER_CPU = frozenset({153, 154})
 # Helpers that only read what their arguments point to: bpf_map_lookup_elem() and the
 # like, bpf_trace_printk(), and what outputs records.
 _ONLY_READ = frozenset({1, 2, 3, 6, 25, 87, 130, 156, 195})
@@ -211,16 +213,17 @@ class _FlowWalk:
         self._code = item.code
         self._flow = flow
         self._interest = interest
-        self._refers = References(
-            relocated=frozenset(it.address for it in item.relocations),
-            is_reference=flow.is_reference,
-            is_callback=lambda at: flow.callback(at) is not None,
-        )
         self._externs = {
             it.address: it.symbol.name
             for it in item.references
             if not it.symbol.section
         }
+        self._refers = References(
+            relocated=frozenset(it.address for it in item.relocations),
+            is_reference=flow.is_reference,
+            is_callback=lambda at: flow.callback(at) is not None,
+            externs=self._externs,
+        )
         self._functions = {(it.section_index, it.start): it for it in item.functions}
         self._blocks: dict[Address, Block] = {}
         # Where each block stands in the order: its function, and its place in there.
@@ -459,6 +462,10 @@ class _FlowWalk:
         elif helper not in _ONLY_READ:
             self._doubt(state, function, arguments)
         result = POINTER
+        if helper in PER_CPU and len(arguments[0]) == 1:
+            (variable,) = arguments[0]
+            if variable and variable.origin:
+                kfunc = variable.origin.kfunc
         if kfunc or self._is_of_interest(helper):
             origin = ValueOrigin(OriginKind.CALL, at, helper=helper, kfunc=kfunc)
             result = frozenset({Value(origin, 0)})

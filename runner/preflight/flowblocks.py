@@ -1,6 +1,6 @@
 """The blocks of a function, decoded once for all times that dataflow follows them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -8,7 +8,7 @@ from functools import lru_cache
 from runner.bpf import insn as op
 from runner.bpf.insn import Insn
 from runner.preflight.references import Address
-from runner.preflight.values import UNKNOWN, Value, Values
+from runner.preflight.values import UNKNOWN, OriginKind, Value, ValueOrigin, Values
 
 CALL = op.JMP | op.CALL
 FRAME_POINTER = 10
@@ -89,6 +89,8 @@ class References:
     relocated: frozenset[Address] | set[Address]
     is_reference: Callable[[Address], bool]
     is_callback: Callable[[Address], bool]
+    # What is defined elsewhere, by the instruction that refers to it.
+    externs: Mapping[Address, str]
 
 
 def ways(index: int, insn: Insn) -> tuple[int, ...] | None:
@@ -217,6 +219,10 @@ def _other(at: Address, insn: Insn, refers: References) -> Step | None:
 def _wide(at: Address, insn: Insn, code: Sequence[Insn], refers: References) -> Step:
     if refers.is_callback(at):
         return StepAction.CALLBACK, at, insn, UNKNOWN
+    name = refers.externs.get(at)
+    if name:
+        origin = ValueOrigin(OriginKind.EXTERN, at, kfunc=name)
+        return StepAction.SET, at, insn, frozenset({Value(origin, 0)})
     if insn.src or refers.is_reference(at):
         return StepAction.FORGET, at, insn, UNKNOWN
     high = code[at[1] + 1].imm if at[1] + 1 < len(code) else 0

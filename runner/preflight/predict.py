@@ -159,12 +159,14 @@ class PredictedObject:
     @property
     def _has_pointers(self) -> bool:
         """Whether it has pointers whose types are known by more than a context."""
-        return any(
-            it.kind == RelocationKind.BYTE_OFF for it in self.item.relocations
-        ) or any(
-            insn.code == CALL and insn.imm in bareoffsets.RETURNED
-            for code in self.item.code.values()
-            for insn in code
+        return (
+            any(not it.symbol.section for it in self.item.references)
+            or any(it.kind == RelocationKind.BYTE_OFF for it in self.item.relocations)
+            or any(
+                insn.code == CALL and insn.imm in bareoffsets.RETURNED
+                for code in self.item.code.values()
+                for insn in code
+            )
         )
 
     @cached_property

@@ -30,6 +30,8 @@ class OriginKind(IntEnum):
     LOADED = auto()
     # The frame pointer of a function.
     FRAME = auto()
+    # A variable of the kernel, by its name (`kfunc`).
+    EXTERN = auto()
     # Something that says nothing of what it points to. All such pointers are one value,
     # until a relocation says which struct it is.
     UNTYPED = auto()
@@ -42,7 +44,8 @@ class ValueOrigin(NamedTuple):
     kind: OriginKind
     # The instruction that made it; of contexts and frames the function's first.
     at: Address
-    # The number of the helper, or the name of the kfunc.
+    # The number of the helper, or the name of the kfunc; also of the kernel's variable,
+    # whose copy of a processor a helper returns.
     helper: int = 0
     kfunc: str = ""
     # The address that was read; None where that is not known.
