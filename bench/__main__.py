@@ -275,7 +275,8 @@ def measure_checks(
         found.add("bpftool busy", other.busy)
         found.add("command", preflight.command(subject).passed)
     probes = preflight.subject("sid", preflight.PROBES)
-    for name, of in (("task", subject), ("probes", probes)):
+    frames = preflight.subject("sid", preflight.FRAMES)
+    for name, of in (("task", subject), ("probes", probes), ("frames", frames)):
         for _ in range(arguments.times):
             one_kernel = preflight.findings(of, 1)
             found.add(f"found {name}", one_kernel.with_them)
@@ -418,6 +419,7 @@ def _of_checks(btfs: int) -> list[Figure]:
             for name, what in (
                 ("task", "task on one kernel"),
                 ("probes", "probes on one kernel"),
+                ("frames", "10,000 instructions on one kernel"),
                 ("many", f"probes on {kernels}"),
             )
         ),

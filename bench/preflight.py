@@ -17,6 +17,7 @@ from typing import Self
 from unittest import mock
 
 from runner import libbpf
+from runner.bpf.object import read
 from runner.errors import RunnerError
 from runner.files.cache import Cache
 from runner.files.shipped import ROOT
@@ -35,6 +36,8 @@ from tests.unit.preflight.mutations import PLAIN, Mutator
 _OBJECT = "suites/task/task.bpf.c"
 # Which traces functions, and reads arguments and structs of theirs.
 PROBES = "suites/tracing/probes.bpf.c"
+# Unrolled: some ten thousand instructions of one program.
+FRAMES = "bench/frames.bpf.c"
 _SEED = 1
 # Seconds between looks at memory.
 _LOOKS = 0.2
@@ -184,13 +187,15 @@ def _nothing_beyond(*_: object) -> tuple[ComparedArguments, tuple[Finding, ...]]
     return ComparedArguments(), ()
 
 
-def _nothing_followed(*_: object) -> Dataflow:
+def _nothing_followed(*_: object, **__: object) -> Dataflow:
     return Dataflow(uses=())
 
 
 def _predicted(of: Subject, sources: Sequence[BtfSource]) -> float:
     with tempfile.TemporaryDirectory() as folder:
         job = _job(of, Path(folder))
+        # Each reads the object anew, as each command does.
+        read.cache_clear()
         before = _busy()
         with Checker(job) as checker:
             for source in sources:

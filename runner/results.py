@@ -697,6 +697,8 @@ class Selection(Record):
     """The expression of -k."""
     all_kernels: bool = False
     """Whether all kernels of the matrix were selected."""
+    guest: tuple[str, ...] = ()
+    """What --guest set, in its words: ["cpus=2"]."""
 
 
 class PlannedCase(Record):

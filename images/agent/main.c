@@ -3,6 +3,7 @@
 #include "entropy.h"
 #include "hello.h"
 #include "modules.h"
+#include "old_code.h"
 #include "session.h"
 #include "trace.h"
 
@@ -15,6 +16,9 @@
 #define USAGE_STATUS 2
 #define NO_SHELL_STATUS 127
 #define SHELL "/bin/sh"
+#define INIT "/bin/busybox"
+/* What the kernel calls its first program. */
+#define AS_INIT "/init"
 #define TRACE "trace"
 
 static int show_version(void)
@@ -107,10 +111,24 @@ static int run_as_shell(const char *line)
 	return NO_SHELL_STATUS;
 }
 
+/* Where QEMU keeps old code, this program is the first in a guest: what one got before
+ * can't be put right.
+ */
+static int run_as_init(char **argv)
+{
+	forget_old_code();
+	argv[0] = "init";
+	execv(INIT, argv);
+	perror(INIT);
+	return NO_SHELL_STATUS;
+}
+
 int main(int argc, char **argv)
 {
 	int status = -1;
 
+	if (!strcmp(argv[0], AS_INIT))
+		return run_as_init(argv);
 	have_standard_descriptors();
 	if (argc == 3 && !strcmp(argv[1], "-c"))
 		return run_as_shell(argv[2]);

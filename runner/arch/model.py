@@ -132,6 +132,8 @@ class Board:
     arguments: tuple[str, ...] = ()
     # Options that a kernel needs for this machine, all y, and why.
     options: tuple[tuple[str, str], ...]
+    # The first program of a guest, by its path in it.
+    init: str = "bin/busybox"
     # Network cards, the best first; see runner/kernels/nic.py.
     cards: tuple[str, ...]
     # Accelerators under which the host can show a guest files by a PCI device

@@ -178,6 +178,9 @@ S390X = Architecture(
             ("S390_GUEST", "QEMU's devices are virtio's channel devices"),
             ("SCLP_VT220_CONSOLE", "the console is the service element's"),
         ),
+        # It makes QEMU forget the kernel's __init code before busybox starts; see
+        # images/agent/old_code.h.
+        init="usr/bin/agent",
         cards=("virtio-net-ccw",),
         # s390x has PCI devices of its own kind (zPCI), for which ivshmem was not made.
         window=(),

@@ -7,7 +7,7 @@ from pathlib import Path
 from runner.bisect import foresight
 from runner.bisect.boots import RunOfCase
 from runner.bisect.candidates import OfferedKernel
-from runner.bisect.foresight import Foresight
+from runner.bisect.foresight import CaseObjects, Foresight
 from runner.bisect.search import BootState, Foreseen, TriedBoot
 from runner.bisect.triallog import Trial, TrialLog
 from runner.bpf.object import read_whole
@@ -29,9 +29,9 @@ class BisectedCase:
     run: RunOfCase
     # None for a Python test.
     case: Case | None
-    # The compiled object; None for a case without one, and for one that is compiled
-    # for each kernel.
-    object_path: Path | None
+    # Compiled; None for a case without an object, and for one that is compiled for each
+    # kernel.
+    objects: CaseObjects | None
     # What it is compiled from, or the object itself, as a user would name it.
     source_path: Path | None
     # As reports name it; empty if it has none.
@@ -101,14 +101,14 @@ class CaseProbe:
         return self._foreseen[number].found
 
     def _foresee(self, number: int) -> Foresight:
-        if self._about.case is None or self._about.object_path is None:
+        if self._about.case is None or self._about.objects is None:
             return Foresight(why_not="nothing is known of what it loads")
         artifact = self.artifact(number)
         if isinstance(artifact, ArtifactError):
             return Foresight(why_not=artifact.message)
         return foresight.foresee(
             self._about.case,
-            self._about.object_path,
+            self._about.objects,
             artifact,
             self._tools.cache,
             self._tools.engine,
@@ -134,14 +134,15 @@ class CaseProbe:
 
     def changes(self, first: int, last: int) -> tuple[KernelStep, ...]:
         """Return what changes for the object from one version to another."""
-        path = self._about.object_path
+        objects = self._about.objects
         sources = [
             foresight.source_of(it, self._versions[number].id, self._seen(it))
             for number in (first, last)
             if isinstance(it := self.artifact(number), Artifact) and it.btf is not None
         ]
-        if path is None or len(sources) < 2:
+        if objects is None or len(sources) < 2:
             return ()
+        path = objects.loaded
         with Engine(self._tools.engine) as engine:
             item = read_whole(path.read_bytes(), path)
             return tuple(steps(item, sources, engine, "libbpf"))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.bisect.search import Foreseen
+from runner.bpf.compile import compile_object
 from runner.case import programs_of_object, settings
 from runner.case.prediction import job_of
 from runner.errors import RunnerError
@@ -15,6 +16,7 @@ from runner.preflight.model import Prediction, Verdict
 from runner.preflight.targets import BtfSource
 from runner.suites.known import KnownKernel
 from runner.suites.model import OTHER_LOADERS, Case
+from runner.suites.suitefile import LoadedSuite
 
 _REFUSED = (Verdict.REJECTED, Verdict.CRASHES)
 
@@ -58,9 +60,32 @@ class Foresight:
         return reasons[0] if reasons else ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class CaseObjects:
+    """The compiled objects of a case."""
+
+    loaded: Path
+    # What its programs extend (freplace); None where they extend nothing.
+    extended: Path | None = None
+
+
+def objects_of(place: LoadedSuite, case: Case, cache: Cache) -> CaseObjects:
+    """Compile what a case loads, and what that extends, as a run does.
+
+    The case has an object. Raises RunnerError for what can't be compiled.
+    """
+    assert case.object
+    extended = None
+    if case.extends is not None:
+        other = place.file(case.extends.object)
+        extended = compile_object(other, cache, build=case.build)
+    loaded = compile_object(place.file(case.object), cache, build=case.build)
+    return CaseObjects(loaded=loaded, extended=extended)
+
+
 def foresee(
     case: Case,
-    object_path: Path,
+    objects: CaseObjects,
     artifact: Artifact,
     cache: Cache,
     engine: Path,
@@ -69,8 +94,8 @@ def foresee(
 ) -> Foresight:
     """Return what is predicted of a case, with what it sets of its object.
 
-    `object_path` is the compiled object, `seen` what the kernel said when somebody
-    booted it. Never raises for what can't be predicted.
+    `seen` is what the kernel said when somebody booted it. Never raises for what can't
+    be predicted.
     """
     known = known_kernel(artifact, seen)
     gap = case.gap_on(known)
@@ -80,17 +105,18 @@ def foresee(
         return Foresight(why_not=f"{artifact.release} has no BTF")
     loader = case.loader_on(known)
     try:
-        data = object_path.read_bytes()
+        data = objects.loaded.read_bytes()
         named = programs_of_object.expanded(case, data)
         wanted = settings.of_kernel(named, data, known)
         if wanted is None:
             return Foresight(why_not="the case sets what only its guest knows")
         job = job_of(
-            object_path,
+            objects.loaded,
             wanted,
             loader="compat" if loader == "compat" else "libbpf",
             index=cache.folder("preflight"),
             engine=engine,
+            extended=objects.extended,
         )
         source = source_of(artifact, artifact.release, seen)
         with Checker(job) as checker:

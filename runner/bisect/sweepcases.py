@@ -5,8 +5,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.bisect.foresight import Foresight, foresee
-from runner.bpf.compile import compile_object
+from runner.bisect.foresight import CaseObjects, Foresight, foresee, objects_of
 from runner.bpf.kinds import IDS
 from runner.errors import RunnerError
 from runner.files.cache import Cache
@@ -31,7 +30,7 @@ class SweptCase:
     suite: str
     case: Case
     # None if nothing can be predicted, for the reason.
-    object_path: Path | None
+    objects: CaseObjects | None
     why_not: str = ""
 
     @property
@@ -42,18 +41,17 @@ class SweptCase:
     @classmethod
     def of(cls, place: LoadedSuite, case: Case, cache: Cache) -> "SweptCase":
         """Return a case, compiled. Never raises: its run says what is wrong."""
-        path, why_not = None, ""
+        objects, why_not = None, ""
         if not case.object:
             why_not = "a program of its own loads what it needs"
         elif case.vmlinux is not None:
             why_not = "its source includes the types of a kernel"
         else:
             try:
-                source = place.file(case.object)
-                path = compile_object(source, cache, build=case.build)
+                objects = objects_of(place, case, cache)
             except RunnerError as error:
                 why_not = error.message
-        return cls(suite=place.name, case=case, object_path=path, why_not=why_not)
+        return cls(suite=place.name, case=case, objects=objects, why_not=why_not)
 
 
 class CasePredictions:
@@ -89,13 +87,13 @@ class CasePredictions:
         }
 
     def _foresee(self, case: SweptCase, artifact: Artifact) -> Foresight:
-        if case.object_path is None:
+        if case.objects is None:
             return Foresight(why_not=case.why_not)
         # What is known of kernels that somebody booted would make them differ from
         # their neighbours.
         return foresee(
             case.case,
-            case.object_path,
+            case.objects,
             artifact,
             self._cache,
             self._engine,

@@ -28,6 +28,8 @@ _LINE_TABLE, _RELOCATION_TABLE = 1, 2
 _COLUMN_BITS = 10
 # Lines that an offset may be ahead of the one that needs it.
 _AHEAD = 5
+# Lines that a statement may have.
+_LONGEST_STATEMENT = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,15 +89,29 @@ class DebugInfo:
     lines: Mapping[str, tuple[SourceLine, ...]]
     relocations: Mapping[str, tuple[RelocationRecord, ...]]
 
-    def line_reading(self, program: str, index: int, field: str) -> SourceLine | None:
+    def line_reading(
+        self, program: str, index: int, field: str, consumer: int | None = None
+    ) -> SourceLine | None:
         """Return the line that reads a field by an instruction, if that is known.
 
         Compilers load the offset of a field into a register ahead of the line that
-        needs it, and count that instruction to whatever line is before. So the first
-        line that names the field counts, and without one the instruction's own.
+        needs it, and count that instruction to whatever line is before. `consumer` is
+        the instruction that needs it: of the lines up to there the first one that names
+        the field counts, or else the consumer's. The field may stand on another line of
+        that statement, or in a macro, and compilers tell only where these begin.
+
+        Where no consumer is known, it is the first line that names the field, and
+        without one the instruction's own.
         """
         lines = self._lines_around(program, index)
-        return naming(field, lines[:_AHEAD]) or (lines[0] if lines else None)
+        needing = None
+        if consumer is not None:
+            behind = self._lines_around(program, consumer)
+            needing = next((it for it in behind[:1] if it.number), None)
+        if needing is None:
+            return naming(field, lines[:_AHEAD]) or (lines[0] if lines else None)
+        upto = [it for it in lines if it.start <= needing.start]
+        return naming(field, upto) or needing
 
     def line_defining(self, program: str) -> SourceLine | None:
         """Return the line that defines a program, if that is known.
@@ -104,6 +120,35 @@ class DebugInfo:
         """
         lines = self._lines_around(program, 0)
         return naming(program, lines) or (lines[0] if lines else None)
+
+    def statement(self, program: str, index: int) -> str:
+        """Return what is known of the text of an instruction's statement.
+
+        Its line, and the ones behind that have instructions of their own, as long as
+        no other statement begins. Empty where nothing is known.
+        """
+        lines = self._lines_around(program, index)
+        if not lines or not lines[0].number:
+            return ""
+        first = lines[0]
+        text = first.text
+        if not _goes_on(text):
+            return text
+        found = self.programs[program]
+        further = {
+            it.number: it.text
+            for it in self.lines.get(found.section, ())
+            if found.start <= it.start < found.start + found.size
+            and it.file == first.file
+            and first.number < it.number <= first.number + _LONGEST_STATEMENT
+        }
+        for number in sorted(further):
+            if _goes_on(further[number]):
+                break
+            text += f" {further[number]}"
+            if further[number].endswith((";", "{", "}")):
+                break
+        return text
 
     def _lines_around(self, program: str, index: int) -> tuple[SourceLine, ...]:
         """Return the line of an instruction, if it is known, and those behind it.
@@ -131,6 +176,11 @@ class DebugInfo:
         relocations = self.relocations.get(found.section, ())
         at = found.start + index
         return next((it for it in relocations if it.at == at), None)
+
+
+def _goes_on(text: str) -> bool:
+    """Tell whether a line opens what it does not close."""
+    return text.count("(") > text.count(")")
 
 
 def naming(word: str, lines: Sequence[SourceLine]) -> SourceLine | None:

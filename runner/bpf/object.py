@@ -22,6 +22,7 @@ from elftools.elf.sections import SymbolTableSection
 
 from runner.bpf import btf, debuginfo
 from runner.bpf.btf import Btf, BtfError
+from runner.bpf.consumers import consumer_of
 from runner.bpf.debuginfo import DebugInfo, Function, SourceLine
 from runner.bpf.insn import SIZE, Insn, decode
 from runner.bpf.kinds import RelocationKind
@@ -285,7 +286,16 @@ class BpfObject:
 
     def line_reading(self, record: LocalRelocation, field: str) -> SourceLine | None:
         """Return the line of source that reads a field by a relocation."""
-        return self.debug.line_reading(record.function.name, record.index, field)
+        return self.line_needing(record.function, record.index, field)
+
+    def line_needing(
+        self, function: Function, index: int, word: str
+    ) -> SourceLine | None:
+        """Return the line that needs what an instruction makes; it may name a word."""
+        code = self.insns(function)
+        asked = bool(word) and 0 <= index < len(code)
+        consumer = consumer_of(code, index) if asked else None
+        return self.debug.line_reading(function.name, index, word, consumer)
 
     @_part
     def relocations(self) -> tuple[LocalRelocation, ...]:
@@ -383,6 +393,8 @@ def patched(data: bytes, variables: Mapping[str, bytes]) -> bytes:
     Those that have no bytes in the file (.bss) and those that are not there are left
     out, as is all of what is damaged.
     """
+    if not variables:
+        return data
     found = bytearray(data)
     try:
         for at, value in _places(read(data), variables):

@@ -141,7 +141,9 @@ def _source(evidence: Evidence, place: _BlamedPlace | None) -> str:
         if place.whole:
             line = info.line_defining(program)
         else:
-            line = info.line_reading(program, place.index, _field(evidence, place))
+            item = bpf_object.read(evidence.data)
+            field = _field(evidence, place)
+            line = item.line_needing(place.program, place.index, field)
         if line is not None:
             return str(line)
     said = _SOURCE_LINE.findall(_until(evidence.found.line, verifier_log(evidence.log)))

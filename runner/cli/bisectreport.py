@@ -63,7 +63,7 @@ class BisectFindings:
         ids = [self.versions[it].id for it in (self.answer.good, self.answer.bad)]
         words = self.about.run.arguments(ids)
         commands = [shlex.join([*program().split(), *words])]
-        if self.about.source_path is not None and self.about.object_path is not None:
+        if self.about.source_path is not None and self.about.objects is not None:
             matrix = _matrix_of(self.about.run.options)
             source = str(self.about.source_path)
             check = ["check", "--changes", source]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runner.bisect.boots import RunOfCase
 from runner.bisect.caseprobe import BisectedCase
-from runner.bpf.compile import compile_object
+from runner.bisect.foresight import objects_of
 from runner.cli import objects
 from runner.cli import suites as suites_
 from runner.errors import UsageError
@@ -78,9 +78,9 @@ def find(arguments: argparse.Namespace, name: str, cache: Cache) -> BisectedCase
         )
     place, own = _case(given, suite, case)
     source = place.file(own.object) if place and own and own.object else None
-    path = None
-    if source is not None and own is not None and own.vmlinux is None:
-        path = compile_object(source, cache, build=own.build)
+    objects_ = None
+    if place and own and own.object and own.vmlinux is None:
+        objects_ = objects_of(place, own, cache)
     tests = [str(it) for it in given.paths]
     choice = KernelChoice(matrix=found.matrix, selectors=())
     run = RunOfCase(
@@ -92,7 +92,7 @@ def find(arguments: argparse.Namespace, name: str, cache: Cache) -> BisectedCase
     return BisectedCase(
         run=run,
         case=own,
-        object_path=path,
+        objects=objects_,
         source_path=source,
         shown_object=place.shown(own.object) if place and own and own.object else "",
         sha256=selection.describe(choice, tests, "").suites_sha256,

@@ -10,16 +10,15 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from pydantic import JsonValue
+
 from runner import arch, timeouts
 from runner.errors import UsageError
 from runner.failures.classes import (
     ENVIRONMENT_UNAVAILABLE,
-    MODULE_BTF_INVALID,
-    MODULE_MISSING,
-    SYSCTL,
 )
 from runner.files.modelfile import Where
-from runner.guest import guestinterfaces, timely
+from runner.guest import guestinterfaces, saidbyguest, timely
 from runner.guest.agent import AgentSession
 from runner.guest.asked import Asked, GuestRefusal, config_of
 from runner.guest.image import initramfs
@@ -365,6 +364,13 @@ def saved(asked: Asked) -> GuestEnvironment:
     return asked.environment.model_copy(update=ignored)
 
 
+def set_up_after_boot(asked: Asked) -> dict[str, JsonValue]:
+    """Return what is done to a guest that has booted, as files have it, by its keys."""
+    shown = asked.environment.shown
+    done = [it.key for it in MEANS if next(it.calls(asked), None) is not None]
+    return {key: shown[key] for key in done if key in shown}
+
+
 def require(asked: Asked) -> None:
     """Refuse what a kernel can't have, as far as its files tell.
 
@@ -424,22 +430,13 @@ def _call(agent: AgentSession, means: Means, words: tuple[str, ...]) -> None:
     if said.exit == 0:
         return
     why = re.sub(r"\s*\n\s*", "; ", (said.stderr or said.stdout).strip())
-    failure = next(
-        (
-            class_
-            for key, words, class_ in _CLASS_OF
-            if key == means.key and words in why
-        ),
-        None,
-    )
+    known = saidbyguest.known(means.key, why)
     if why.startswith(_NO_SUCH_SYSCTL):
         why += near(".".join(sysctl_parts(words[1])), _sysctls(agent), "")
     raise EnvironmentUnavailableError(
         f"the guest can't be what was asked for: {means.key}: {why}",
-        hint=failure.cure
-        if failure
-        else "docs/environment.md says how each key is done",
-        name=failure.name if failure else "",
+        hint=known.cure if known else "docs/environment.md says how each key is done",
+        name=known.failure.name if known else "",
         where=("guest", means.key),
     )
 
@@ -454,10 +451,3 @@ def _sysctls(agent: AgentSession) -> list[str]:
 
 # What images/environment says.
 _NO_SUCH_SYSCTL = "no such sysctl: "
-# Failure classes of what only a guest says: the key, and words that are among its own.
-_CLASS_OF = (
-    ("sysctl", "", SYSCTL),
-    # btf_module_notify() in kernel/bpf/btf.c.
-    ("modules", "failed to validate module", MODULE_BTF_INVALID),
-    ("modules", "", MODULE_MISSING),
-)

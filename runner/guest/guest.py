@@ -24,6 +24,7 @@ from runner.failures.splats import KernelReport
 from runner.files.cache import Cache, sha256_of
 from runner.guest import (
     environment,
+    firstwords,
     guestinterfaces,
     keys,
     probes,
@@ -36,6 +37,7 @@ from runner.guest.agenterrors import AgentError, AgentLost
 from runner.guest.asked import Asked, config_of
 from runner.guest.commands import Commands
 from runner.guest.environment import EnvironmentUnavailableError
+from runner.guest.firstwords import FirstWords
 from runner.guest.host import Host, Initramfs, packed_initramfs
 from runner.guest.image import initramfs
 from runner.guest.image.initramfs import Tools
@@ -117,6 +119,8 @@ class Guest:
     facts: Facts | None = None
     # From QEMU's start to the agent's first answer; 0.0 for one from a snapshot.
     boot_seconds: float = 0.0
+    # What its console showed before anybody used it.
+    first_words: FirstWords = field(default_factory=FirstWords)
     # What its image was made of; None when that is not known.
     tools: Tools | None = None
     # Keeps what commands printed that failed.
@@ -561,6 +565,7 @@ def _booted(
     with boot(origin.machine(console), image, host.pace) as vm, life.starts.watched(vm):
         deadline = Deadline.after(host.boot_timeout * host.pace.scale)
         ssh.wait_for_server(vm, deadline)
+        booted = vm.news()
         with ssh.connect(vm, secrets, deadline) as connection:
             with _diagnosed(vm):
                 agent = _session(connection, vm)
@@ -571,8 +576,13 @@ def _booted(
                 upload_btf(agent, artifact)
                 _upload_config(agent, artifact, hello.release)
                 facts = _facts(agent, origin, hello)
+                said = FirstWords(booting=booted, setting_up=vm.news())
                 # Last: a kernel that is locked down says less of itself.
-                environment.set_up(agent, origin.asked)
+                try:
+                    environment.set_up(agent, origin.asked)
+                finally:
+                    said = said.and_later(vm.news())
+                    _note(said, origin, life.starts)
             life.starts.boots.append(ready)
             life.to(State.READY, f"up after {ready:.1f} s: {hello!r}")
             yield Guest(
@@ -590,7 +600,13 @@ def _booted(
                 tools=origin.kit.tools,
                 module_btfs=origin.module_btfs,
                 boot_seconds=ready,
+                first_words=said,
             )
+
+
+def _note(said: FirstWords, origin: Origin, starts: Starts) -> None:
+    done = environment.set_up_after_boot(origin.asked)
+    firstwords.note(said, origin.kernel.splats, done, starts)
 
 
 def _save(up: Guest, secrets: GuestKeys, origin: Origin) -> Snapshot:
@@ -607,6 +623,7 @@ def _save(up: Guest, secrets: GuestKeys, origin: Origin) -> Snapshot:
     wait_for_hangup(up.vm, up.vm.pace.deadline(timeouts.HANG_UP))
     # Else each guest would first do what this one has left to do.
     wait_until_idle(up.vm, up.vm.pace.deadline(timeouts.IDLE))
+    said = up.first_words.and_later(up.vm.news())
     saved = origin.host.snapshots.save(
         origin.snapshot_key,
         lambda path: snapshot.save(up.vm, path),
@@ -617,6 +634,7 @@ def _save(up: Guest, secrets: GuestKeys, origin: Origin) -> Snapshot:
             snapshots.IMAGE: up.artifact.image_sha256,
             "bpftool": up.bpftool_version,
             _BOOT: up.boot_seconds,
+            **said.kept(),
         },
     )
     up.life.to(State.SAVED, f"saved after {time.monotonic() - started:.1f} s")
@@ -682,6 +700,8 @@ def _restored(
                 wake(agent)
                 hello = agent.hello(timeout=timeouts.ANSWER.seconds)
                 facts = _facts(agent, origin, hello)
+            said = firstwords.of_saved(saved.metadata).and_later(vm.news())
+            _note(said, origin, life.starts)
             ready = time.monotonic() - started
             life.starts.restores.append(ready)
             life.to(State.READY, f"up after {ready:.2f} s: {hello!r}")

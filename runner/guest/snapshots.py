@@ -25,7 +25,7 @@ KIND = "snapshots"
 IMAGE = "image_sha256"
 
 # To be raised when what a saved guest is made of changes in a way that no key says.
-_RECIPE = "3"
+_RECIPE = "4"
 _STATE = "state.zst"
 _KEYS = "keys.json"
 _CPUINFO = Path("/proc/cpuinfo")

@@ -15,7 +15,7 @@ from runner.kernels.artifact import Artifact
 from runner.kernels.modules import Wanted
 from runner.kernels.sources import providers
 from runner.kernels.sources.source import Workplace
-from runner.matrix.matrix import Kernel
+from runner.matrix.matrix import Kernel, KernelOrgSource
 from runner.text.nearest import near
 from runner.text.progress import Progress
 
@@ -177,6 +177,10 @@ def archive(
         pinned = fetch.pinned(kernel, cache)
         if pinned is None:
             raise ArtifactError(f"{kernel.id} is not in the cache any more")
+        if isinstance(pinned.source, KernelOrgSource) and _has_none(artifact):
+            # Nothing would come of building it again.
+            _write({}, folder)
+            return {"release": artifact.release}
         with cache.scratch() as scratch:
             work = Workplace(cache=cache, scratch=scratch, progress=progress)
             source = pinned.source
@@ -186,6 +190,12 @@ def archive(
         return {"release": artifact.release}
 
     return ModuleArchive(cache.entry(_ALL, key, build).directory)
+
+
+def _has_none(artifact: Artifact) -> bool:
+    """Whether a kernel was configured without any module."""
+    text = artifact.config_text()
+    return text is not None and "m" not in guestconfig.parse(text).values()
 
 
 def _write(contents: Mapping[str, bytes], folder: Path) -> None:

@@ -271,9 +271,10 @@ class GuestEnvironment(FileEntry):
     depend on: [nf_conntrack]."""
 
     arguments: tuple[KernelArgument, ...] | None = None
-    """More arguments for the kernel's command line, but for those that make its console
-    quiet, as what it reports of itself would not be seen, and those that another key
-    says: `mem=`, `maxcpus=`, `sysctl.…`."""
+    """More arguments for the kernel's command line. Refused are those with which the
+    guest would not come up (`rdinit=`, `crashkernel=`), those that hide what the kernel
+    reports of itself (`quiet`, `nowatchdog`), and those that another key says (`mem=`,
+    `maxcpus=`, `sysctl.…`)."""
 
     mounts: Annotated[tuple[Mount, ...], AfterValidator(visible)] | None = None
     """More file systems, mounted in this order."""
@@ -293,8 +294,8 @@ class GuestEnvironment(FileEntry):
         return self.cpus
 
     @model_validator(mode="after")
-    def _has_a_console_that_tells(self) -> "GuestEnvironment":
-        kernelarguments.loud_sysctls(self.sysctl)
+    def _shows_what_a_run_looks_at(self) -> "GuestEnvironment":
+        kernelarguments.harmless_sysctls(self.sysctl)
         return self
 
     @property
@@ -323,7 +324,7 @@ def merged(environments: Iterable[GuestEnvironment]) -> GuestEnvironment:
 
 
 def parse(words: Iterable[str]) -> GuestEnvironment:
-    """Return what words such as "cpus=2" and "sysctl={kernel.panic: 1}" say.
+    """Return what words such as "cpus=2" and "sysctl={kernel.sysrq: 1}" say.
 
     Raises UsageError for what is no such word, and for what a file may not say either.
     """

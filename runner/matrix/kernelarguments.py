@@ -1,30 +1,13 @@
-"""Words of a kernel's command line that a guest may not have, and what says it instead.
+"""Words of a kernel's command line, and sysctls, that a guest may not have.
 
-They are read as kernels read them (next_arg() and parse_args() of kernel/params.c,
-get_option() of lib/cmdline.c): - is _ in a name, a value may stand in quotes, and a
-number may be octal or hexadecimal.
+They are read as kernels read them (next_arg() and parse_args() of kernel/params.c): a -
+is _ in a name, and a value may stand in quotes.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 
-# The console shows what is more urgent than this: warnings and errors, which is what
-# images/splats.yaml is about.
-CONSOLE_LEVEL = 5
-
-_NUMBER = re.compile(r"\s*(-?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
-_PRINTK = ("kernel", "printk")
-
-
-def number(text: str) -> int | None:
-    """Return the number that a text begins with, as C reads it; None for none."""
-    found = _NUMBER.match(text)
-    if found is None:
-        return None
-    sign, digits = found.groups()
-    leading = digits[:2].lower()
-    base = 16 if leading == "0x" else 8 if leading.startswith("0") else 10
-    return int(digits, base) * (-1 if sign else 1)
+from runner.matrix import argumentrefusals as refusals
 
 
 def sysctl_parts(name: str) -> tuple[str, ...]:
@@ -47,23 +30,20 @@ def sysctl_name(name: str) -> str:
     return name
 
 
-def loud_sysctls(values: Mapping[str, int | str] | None) -> None:
-    """Refuse sysctls that make the console quiet, with a ValueError."""
+def harmless_sysctls(values: Mapping[str, int | str] | None) -> None:
+    """Refuse sysctls that hide what a run looks at, with a ValueError."""
     for name, value in (values or {}).items():
-        level = number(str(value))
-        if sysctl_parts(name) == _PRINTK and level is not None:
-            if level >= CONSOLE_LEVEL:
-                continue
-            raise ValueError(
-                f"sysctl: {name} {level} would hide what the kernel reports of itself; "
-                f"its first number must be at least {CONSOLE_LEVEL}"
-            )
+        refuse = refusals.SYSCTLS.get(".".join(sysctl_parts(name)))
+        why = None if refuse is None else refuse(str(value))
+        if why is not None:
+            raise ValueError(f"sysctl: {name} {str(value).strip()} {why}")
 
 
 def allowed(word: str) -> str:
-    """Refuse a word that hides what the kernel reports, or that a key says.
+    """Refuse a word that a guest can't do with, or that a key says.
 
-    Raises ValueError.
+    Such are those with which it does not come up, or hides what its kernel reports.
+    Raises ValueError that names what to write instead.
     """
     if word.count('"') % 2:
         raise ValueError(f"{word} opens a quotation that nothing closes")
@@ -76,8 +56,8 @@ def allowed(word: str) -> str:
             f"nobody sees whether {word} was done; write `sysctl: {{{key}: "
             f"{value or '…'}}}`, which is looked at"
         )
-    refuse = _REFUSALS.get(name)
-    why = None if refuse is None else refuse(value)
+    refuse = refusals.ARGUMENTS.get(name)
+    why = refusals.by_form(name) if refuse is None else refuse(value)
     if why is not None:
         raise ValueError(f"{word} {why}")
     return word
@@ -97,70 +77,3 @@ def _parameter(word: str) -> tuple[str, str | None]:
 
 def _underscored(name: str) -> str:
     return name.replace("-", "_")
-
-
-_Refusal = Callable[[str | None], str | None]
-_HIDES = "would hide what the kernel reports of itself"
-
-
-def _level(value: str | None) -> str | None:
-    level = number(value or "")
-    if level is None:
-        return f"is not a level; write loglevel=8, or another from {CONSOLE_LEVEL} on"
-    return _HIDES if level < CONSOLE_LEVEL else None
-
-
-def _hidden(_: str | None) -> str:
-    return _HIDES
-
-
-def _on(value: str | None) -> str | None:
-    # As kstrtobool() reads it.
-    on = value is None or value[:1] in ("y", "Y", "t", "T", "1") or value[:2] == "on"
-    return _HIDES if on else None
-
-
-def _format(value: str | None) -> str | None:
-    # console_msg_format_setup() in kernel/printk/printk.c.
-    return None if value == "default" else "puts a level before each console line"
-
-
-def _console(_: str | None) -> str:
-    return "is not for a guest, whose console the runner reads; leave it out"
-
-
-def _said_by(key: str, instead: str) -> _Refusal:
-    return lambda _: f"contradicts `{key}`, which says the same; write `{instead}`"
-
-
-def _all(names: Iterable[str], refusal: _Refusal) -> dict[str, _Refusal]:
-    return dict.fromkeys(names, refusal)
-
-
-_REFUSALS: Mapping[str, _Refusal] = {
-    # Source: early_param(), __setup() and module_param() of kernel/printk/printk.c of
-    # 6.12, with `printk.` for those of the file.
-    "loglevel": _level,
-    "quiet": _hidden,
-    "printk.console_no_auto_verbose": _on,
-    "console_msg_format": _format,
-    "console": _console,
-    # What keys of the guest say, which are looked at.
-    **_all(("mem", "memmap"), _said_by("memory", "memory: 512")),
-    **_all(
-        (
-            *("maxcpus", "nr_cpus", "possible_cpus", "additional_cpus"),
-            *("nosmp", "nolapic", "disable_cpu_apicid"),
-        ),
-        _said_by("cpus", "cpus: {online: 2, possible: 4}"),
-    ),
-    "lockdown": _said_by("lockdown", "lockdown: integrity"),
-    **_all(("lsm", "security"), _said_by("lsm", "lsm: [..., bpf]")),
-    **_all(
-        (
-            *("cgroup_disable", "cgroup_no_v1"),
-            "systemd.unified_cgroup_hierarchy",
-        ),
-        _said_by("cgroup", "cgroup: v2"),
-    ),
-}

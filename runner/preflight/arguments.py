@@ -121,13 +121,23 @@ class Argument:
     """An argument that a program reads, or what the function returned."""
 
     attached: AttachedProgram
-    # From 0 on; None for what a probe of the return reads.
+    # From 0 on; None for the returned value.
     number: int | None
     # The reads, and what is done with what they gave: both as the object has them.
     reads: tuple[Use, ...]
     uses: tuple[Use, ...]
     # What structs it is taken for, by the relocations of what it points to.
     roots: tuple[str, ...]
+
+    @property
+    def is_early(self) -> bool:
+        """Whether it is the returned value, read when the function begins."""
+        return self.number is None and self.attached.hook.form is Form.REGISTERS
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it is an argument, read when the function returns."""
+        return self.number is not None and self.attached.hook.form is Form.RETURNED
 
 
 class Arguments:
@@ -242,8 +252,9 @@ class Arguments:
         registers = self.registers
         if registers is None:
             return None
-        if form is Form.RETURNED:
-            return (origin.at, None) if offset == registers.returned else None
-        if offset in registers.arguments:
-            return origin.at, registers.arguments.index(offset)
-        return None
+        by_argument = offset in registers.arguments
+        # On arm64 and s390x both are in the same register.
+        is_returned = offset == registers.returned
+        if is_returned and (form is Form.RETURNED or not by_argument):
+            return origin.at, None
+        return (origin.at, registers.arguments.index(offset)) if by_argument else None

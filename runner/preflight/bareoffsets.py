@@ -8,12 +8,13 @@ the field that lies there, nothing is said.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from runner.bpf.btf import COMPOSITES
 from runner.bpf.kinds import Kind
 from runner.preflight.arguments import Argument, Form
 from runner.preflight.candidates import members_of
-from runner.preflight.dataflow import Use, UseKind
+from runner.preflight.dataflow import PER_CPU, Use, UseKind, offset_on
 from runner.preflight.engine import (
     Engine,
     MemberAnswer,
@@ -21,8 +22,8 @@ from runner.preflight.engine import (
     RelocationAnswer,
     TypeAnswer,
 )
-from runner.preflight.model import Effect, Finding, FindingKind
-from runner.preflight.places import place_of
+from runner.preflight.model import Effect, Finding, FindingKind, InstructionPlace
+from runner.preflight.places import place_of, statement_of
 from runner.preflight.prototypes import prototypes_of
 from runner.preflight.references import Address
 from runner.preflight.rules import Code
@@ -30,7 +31,7 @@ from runner.preflight.values import OriginKind, ValueOrigin
 
 # What helpers return: bpf_get_current_task(), bpf_get_current_task_btf().
 _CURRENT_TASK = 158
-_RETURNED = {35: "task_struct", _CURRENT_TASK: "task_struct"}
+RETURNED = {35: "task_struct", _CURRENT_TASK: "task_struct"}
 # bpf_probe_read_user() and _user_str() read no memory of the kernel.
 _OF_USERS = frozenset({112, 114})
 # Structs that have one layout for good, or that programs cast to another one: registers
@@ -54,6 +55,8 @@ class _Field:
     offset: int
     type: str
     size: int
+    # Width of a bit field; 0 for others.
+    bits: int
     is_pointer: bool
 
     def __str__(self) -> str:
@@ -67,20 +70,20 @@ def compared(
 
     `answers` are the kernel's to the object's relocations. Raises EngineError.
     """
-    bare = [it for it in code.uses if _is_bare(it)]
-    if not bare:
+    reads = [it for it in code.uses if _is_of_memory(it)]
+    if not reads:
         return ()
-    return tuple(_BareComparison(code, answers, engine).findings(bare))
+    return tuple(_BareComparison(code, answers, engine).findings(reads))
 
 
-def _is_bare(use: Use) -> bool:
+def _is_of_memory(use: Use) -> bool:
     value = use.value
     if use.kind not in (UseKind.READ, UseKind.COPIED) or use.helper in _OF_USERS:
         return False
-    kinds = (OriginKind.CALL, OriginKind.LOADED)
+    kinds = (OriginKind.CALL, OriginKind.LOADED, OriginKind.EXTERN)
     is_elsewhere = value.origin is not None and value.origin.kind in kinds
     # Without an offset it may be no member: `*pointer`.
-    return is_elsewhere and not value.relocations and value.offset > 0
+    return is_elsewhere and value.offset > 0
 
 
 class _BareComparison:
@@ -98,22 +101,45 @@ class _BareComparison:
             for use in it.uses
         }
 
+    @cached_property
+    def _externs(self) -> dict[str, str]:
+        """Return what structs the object takes the kernel's variables for."""
+        btf = self._code.item.btf
+        found = {}
+        for type_ in btf.types():
+            if type_.kind is Kind.VAR and type_.refers_to:
+                struct = btf.resolved(type_.refers_to)
+                if struct.kind in COMPOSITES:
+                    found[type_.name] = struct.name.partition("___")[0]
+        return found
+
     def findings(self, uses: list[Use]) -> Iterator[Finding]:
         told = set()
         for use in uses:
             assert use.value.origin is not None
+            # What a relocation adapts is right, unless the verifier refuses it.
+            if use.value.relocations and not self._is_typed(use):
+                continue
             struct = self._struct_of(use.value.origin)
             if not struct or struct in _FIXED:
                 continue
             found = self._finding(use, struct)
-            if found is not None and (found.place, found.subject) not in told:
-                told.add((found.place, found.subject))
+            if found is None:
+                continue
+            # Once for all bytes of an array that a line reads.
+            place = found.place
+            where = (place.file, place.line) if place.line else place
+            key = place.program, where, struct, found.effect
+            if key not in told:
+                told.add(key)
                 yield found
 
     def _struct_of(self, origin: ValueOrigin) -> str:
         """Return the name of the struct that a pointer points to; empty if unknown."""
+        if origin.kind is OriginKind.EXTERN or origin.helper in PER_CPU:
+            return self._externs.get(origin.kfunc, "")
         if origin.kind is OriginKind.CALL:
-            return _RETURNED.get(origin.helper, "")
+            return RETURNED.get(origin.helper, "")
         if origin in self._arguments:
             return self._arguments[origin]
         relocations = origin.base.relocations if origin.base else ()
@@ -135,15 +161,19 @@ class _BareComparison:
         return match[1] if match else ""
 
     def _finding(self, use: Use, struct: str) -> Finding | None:
-        offset = use.value.offset
-        lies = self._field_at(struct, offset)
-        if lies is None:
+        offset = offset_on(use.value, self._code.flow, self._code.changed)
+        lies = self._field_at(struct, offset) if offset is not None else None
+        if lies is None or offset is None:
             # Behind the end: the pointer was cast to a larger struct.
             return None
         place = place_of(self._code.item, use.at)
-        if set(lies.path.split(".")) & set(_WORD.findall(place.source)):
-            return None
-        meant = self._meant(struct, _members_in(place.source))
+        refused = self._is_typed(use) and _is_refused(offset, use.size, lies)
+        if use.value.relocations:
+            return _too_wide(use, place, struct, lies) if refused else None
+        source = statement_of(self._code.item, use.at)
+        if set(lies.path.split(".")) & set(_WORD.findall(source)):
+            return _too_wide(use, place, struct, lies) if refused else None
+        meant = self._meant(struct, _members_in(source))
         where = "" if lies.offset == offset else "inside of "
         reason = (
             f"reads {struct}+{offset} without a relocation, which is {where}{lies} "
@@ -151,7 +181,6 @@ class _BareComparison:
         )
         if meant is not None:
             reason += f"; `{meant.path}` is at {struct}+{meant.offset}"
-        refused = self._is_typed(use) and _is_refused(use, lies)
         if refused:
             reason += "; the verifier refuses to read a part of it"
         return Finding(
@@ -169,7 +198,9 @@ class _BareComparison:
         origin = use.value.origin
         if use.kind is not UseKind.READ or origin is None:
             return False
-        return origin.helper == _CURRENT_TASK or origin in self._typed
+        is_variable = origin.kind is OriginKind.EXTERN or origin.helper in PER_CPU
+        is_task = origin.helper == _CURRENT_TASK
+        return is_variable or is_task or origin in self._typed
 
     # ------------------------------------------------------------ the kernel
 
@@ -205,15 +236,27 @@ class _BareComparison:
         return found
 
 
-def _is_refused(use: Use, field: _Field) -> bool:
+def _is_refused(offset: int, size: int, field: _Field) -> bool:
     """Tell what btf_struct_walk() refuses: parts of pointers, and more than a field.
 
     "cannot access ptr member" and "access beyond the end of member", in 5.10 and 6.12.
     """
-    begins = use.value.offset == field.offset
     if field.is_pointer:
-        return not begins or use.size != field.size
-    return use.value.offset + use.size > field.offset + field.size
+        return offset != field.offset or size != field.size
+    return not field.bits and offset + size > field.offset + field.size
+
+
+def _too_wide(use: Use, place: InstructionPlace, struct: str, field: _Field) -> Finding:
+    """Return that a program reads a field, and not just that."""
+    return Finding(
+        kind=FindingKind.FIELD_UNRELOCATED,
+        effect=Effect.NOT_LOADED,
+        place=place,
+        subject=f"{struct}.{field.path}",
+        reason=f"reads {use.size} bytes of {struct} at once, where {field} lies; the "
+        "verifier lets no program read more than a field, or a part of a pointer",
+        cure="read each field by itself, or copy them with bpf_probe_read_kernel()",
+    )
 
 
 def _members_in(source: str) -> list[str]:
@@ -239,6 +282,7 @@ def _field(member: MemberAnswer, path: str, offset: int) -> _Field:
         offset=offset,
         type=member.text,
         size=member.size or 0,
+        bits=member.bits,
         is_pointer=member.kind is Kind.PTR,
     )
 
@@ -264,6 +308,8 @@ def _pointed(code: Code, engine: Engine) -> dict[ValueOrigin, str]:
 
 def _struct_of_argument(argument: Argument, prototype: PrototypeAnswer) -> str:
     hook = argument.attached.hook
+    if argument.is_early or argument.is_late:
+        return ""
     if argument.number is None or hook.form is Form.RETURNED:
         slot = prototype.returns
     else:

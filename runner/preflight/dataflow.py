@@ -12,7 +12,10 @@ exist. Offsets stand as in the object: `offset_on` adds what relocation makes of
 A function is followed once for all of its callers. What a place may hold only grows
 while blocks are followed, up to MANY, and what an instruction makes of more is never
 less. So there is one end, whichever block is taken first; blocks are taken in reverse
-postorder because that gets there soonest.
+postorder, and those of callers first, because that gets there soonest.
+
+A pointer of no `Interest`, such as a map's value, is UNTYPED until a relocation says
+what it points to. Numbers on the stack are not followed: hardly any is an offset.
 """
 
 import heapq
@@ -24,10 +27,20 @@ from functools import cached_property
 from runner.bpf import insn as op
 from runner.bpf.insn import Insn
 from runner.bpf.object import BpfObject
+from runner.preflight.flowblocks import (
+    CALL,
+    FRAME_POINTER,
+    Block,
+    References,
+    Step,
+    StepAction,
+    blocks_of,
+)
 from runner.preflight.flowstate import FlowState
 from runner.preflight.references import Address, Flow
 from runner.preflight.values import (
     MANY,
+    POINTER,
     UNKNOWN,
     OriginKind,
     Value,
@@ -41,24 +54,29 @@ from runner.preflight.values import (
     only_numbers,
     read,
     sums,
+    without_numbers,
 )
 
 # Visits of instructions, after which an object is given up: a few tenths of a second.
 # Counted and not timed, so that every machine predicts the same.
 MOST_VISITS = 80_000
 
-_CALL = op.JMP | op.CALL
-_FRAME_POINTER = 10
-# The rank of what lies outside of the function that jumps there.
-_LAST = (0, 0)
+# What a call leaves in the registers of its arguments.
+_CLOBBERED = [UNKNOWN] * 5
+# Names that are looked for soonest, for the most frequent ones.
+_FORGET, _MOVE, _SET = StepAction.FORGET, StepAction.MOVE, StepAction.SET
+_LOAD, _ADD, _STORE = StepAction.LOAD, StepAction.ADD, StepAction.STORE
 # The modes of loads and stores: BPF_MEM, BPF_MEMSX, BPF_ATOMIC.
 _MODE, _MEM, _ATOMIC = 0xE0, 0x60, 0xC0
 _FETCH, _CMPXCHG = 0x01, 0xF1
 
 # bpf_probe_read(), _user and _kernel: copy `r2` bytes from `r3` to `r1`.
 COPIES = frozenset({4, 112, 113})
+_FROM_USERS = 112
 # The same of strings.
 STRING_COPIES = frozenset({45, 114, 115})
+# bpf_per_cpu_ptr() and bpf_this_cpu_ptr().
+PER_CPU = frozenset({153, 154})
 # Helpers that only read what their arguments point to: bpf_map_lookup_elem() and the
 # like, bpf_trace_printk(), and what outputs records.
 _ONLY_READ = frozenset({1, 2, 3, 6, 25, 87, 130, 156, 195})
@@ -136,15 +154,28 @@ def offset_on(value: Value, flow: Flow, changed: Mapping[Address, Insn]) -> int 
     return offset
 
 
+@dataclass(frozen=True, kw_only=True)
+class Interest:
+    """Which values are worth following; nobody asks for what the others are."""
+
+    # The programs whose contexts are; None for all.
+    contexts: Collection[Address] | None = None
+    # The helpers whose results are; None for all.
+    helpers: Collection[int] | None = None
+
+
 def followed(
-    item: BpfObject, flow: Flow, worklist: "Worklist | None" = None
+    item: BpfObject,
+    flow: Flow,
+    worklist: "Worklist | None" = None,
+    interest: Interest | None = None,
 ) -> Dataflow:
     """Follow the values of an object's programs that are loaded.
 
     `worklist` decides which block is followed next.
     Raises ObjectError for a damaged object.
     """
-    walk = _FlowWalk(item, flow, worklist or Worklist())
+    walk = _FlowWalk(item, flow, worklist or Worklist(), interest or Interest())
     given_up = walk.run()
     if given_up is not None:
         return Dataflow(uses=(), given_up=given_up)
@@ -176,20 +207,29 @@ class Worklist:
 
 
 class _FlowWalk:
-    def __init__(self, item: BpfObject, flow: Flow, todo: Worklist) -> None:
+    def __init__(
+        self, item: BpfObject, flow: Flow, todo: Worklist, interest: Interest
+    ) -> None:
         self._code = item.code
         self._flow = flow
-        self._relocated = {it.address for it in item.relocations}
+        self._interest = interest
         self._externs = {
             it.address: it.symbol.name
             for it in item.references
             if not it.symbol.section
         }
+        self._refers = References(
+            relocated=frozenset(it.address for it in item.relocations),
+            is_reference=flow.is_reference,
+            is_callback=lambda at: flow.callback(at) is not None,
+            externs=self._externs,
+        )
         self._functions = {(it.section_index, it.start): it for it in item.functions}
+        self._blocks: dict[Address, Block] = {}
         # Where each block stands in the order: its function, and its place in there.
-        # Those of what is called come first, for they say what is returned.
+        # Those of what is called come last, when most of its callers are known.
         self._ranks: dict[Address, tuple[int, int]] = {}
-        # The frame pointers of functions whose jumps are known.
+        # The frame pointers of functions whose blocks are known.
         self._frames: dict[Address, Values] = {}
         self._states: dict[Address, FlowState] = {}
         # The function that a leader belongs to.
@@ -203,8 +243,11 @@ class _FlowWalk:
         # Those of the block that is being followed.
         self._found: list[Use] = []
         for entry in flow.entries:
-            context = Value(ValueOrigin(OriginKind.CONTEXT, entry), 0)
-            self._enter(entry, [frozenset({context}), *[UNKNOWN] * 4])
+            context = POINTER
+            if interest.contexts is None or entry in interest.contexts:
+                origin = ValueOrigin(OriginKind.CONTEXT, entry)
+                context = frozenset({Value(origin, 0)})
+            self._enter(entry, [context, *[UNKNOWN] * 4])
 
     def run(self) -> Address | None:
         """Follow all; return the function where it was when that takes too long."""
@@ -227,65 +270,26 @@ class _FlowWalk:
         if function not in self._frames:
             frame = Value(ValueOrigin(OriginKind.FRAME, function), 0)
             self._frames[function] = frozenset({frame})
-            number_ = -len(self._frames)
-            for place, leader in enumerate(self._reverse_postorder(function)):
-                self._ranks.setdefault(leader, (number_, place))
+            self._read_blocks(function, len(self._frames))
         frame_ = self._frames[function]
         registers = [UNKNOWN, *arguments, *[UNKNOWN] * 4, frame_]
         self._reach(function, function, FlowState(registers))
 
-    def _reverse_postorder(self, function: Address) -> list[Address]:
-        """Return the leaders of a function's blocks in the order of their control flow.
-
-        Ahead of what nothing in the function leads to.
-        """
-        section, start = function
-        following = self._following(function)
-        done: dict[int, None] = {}
-        entered = {start}
-        stack = [(start, iter(following.get(start, ())))]
-        while stack:
-            block, rest = stack[-1]
-            step = next((it for it in rest if it not in entered), None)
-            if step is None:
-                stack.pop()
-                done[block] = None
-            else:
-                entered.add(step)
-                stack.append((step, iter(following.get(step, ()))))
-        order = [*reversed(done), *(it for it in following if it not in done)]
-        return [(section, it) for it in order]
-
-    def _following(self, function: Address) -> dict[int, list[int]]:
-        """Return the leaders that each block of a function may lead to."""
+    def _read_blocks(self, function: Address, rank: int) -> None:
         section, start = function
         code = self._code.get(section, ())
         known = self._functions.get(function)
-        end = min(start + known.size, len(code)) if known else len(code)
-        leaders = {start}
-        ways: dict[int, tuple[int, ...]] = {}
-        for index in range(start, end):
-            insn = code[index]
-            if insn.code & 7 in (op.JMP, op.JMP32):
-                way = _ways(index, insn)
-                if way is not None:
-                    ways[index] = way
-                    leaders.update(way)
-        found: dict[int, list[int]] = {}
-        at = start
-        for index in range(start, end):
-            if index in leaders:
-                if index != start and index - 1 not in ways:
-                    found[at].append(index)
-                at = index
-                found[at] = []
-            # The far side first, so that what follows comes first in reverse.
-            found[at] += reversed(ways.get(index, ()))
-        for leader in sorted(leaders):
-            found.setdefault(leader, [])
-        return found
+        end = start + known.size if known and known.size else len(code)
+        blocks = blocks_of(section, code, start, min(end, len(code)), self._refers)
+        for place, (leader, block) in enumerate(blocks.items()):
+            if leader not in self._blocks:
+                self._blocks[leader] = block
+                self._ranks[leader] = rank, place
 
     def _reach(self, leader: Address, function: Address, state: FlowState) -> None:
+        if leader not in self._blocks:
+            # Only damaged code leaves its function otherwise than by an exit.
+            return
         known = self._states.get(leader)
         if known is None:
             self._states[leader], self._within[leader] = state.copy(), function
@@ -294,43 +298,67 @@ class _FlowWalk:
         self._plan(leader)
 
     def _plan(self, leader: Address) -> None:
-        self._todo.add(self._ranks.get(leader, _LAST), leader)
+        self._todo.add(self._ranks[leader], leader)
 
     def _follow(self, leader: Address) -> int:
         """Follow a block to its end; return how many instructions it has."""
-        section, begin = leader
-        code = self._code.get(section, ())
+        block = self._blocks[leader]
         function, state = self._within[leader], self._states[leader].copy()
         self._found = self._uses[leader] = []
-        index = begin
-        while 0 <= index < len(code):
-            at, insn = (section, index), code[index]
-            if index != begin and at in self._ranks:
-                self._reach(at, function, state)
-                break
-            following = index + (2 if insn.code == op.LD_IMM64 else 1)
-            if insn.code & 7 not in (op.JMP, op.JMP32):
-                self._compute(at, insn, state, function)
-            elif insn.code == _CALL and insn.src != op.CALL_LOCAL:
-                self._call(at, insn, state, function)
+        registers = state.registers
+        for step in block.steps:
+            action, _, insn, operand = step
+            # The most frequent ones first, and without a call.
+            if action is _FORGET:
+                registers[insn.dst] = UNKNOWN
+            elif action is _MOVE:
+                registers[insn.dst] = registers[insn.src]
+            elif action is _SET:
+                registers[insn.dst] = operand
+            elif action is _LOAD:
+                loaded = self._loaded(step, state, function)
+                if insn.dst < FRAME_POINTER:
+                    registers[insn.dst] = loaded
+            elif action is _ADD:
+                if operand is UNKNOWN:
+                    operand = registers[insn.src]
+                known, minus = registers[insn.dst], insn.operation == op.SUB
+                if known is not UNKNOWN or operand is not UNKNOWN:
+                    registers[insn.dst] = sums(known, operand, minus=minus)
+            elif action is _STORE:
+                self._store(step, state, function)
             else:
-                self._leave(leader, at, insn, state)
-                break
-            index = following
-        return index - begin + 1
+                self._change(step, state, function)
+        self._leave(leader, block, state)
+        return block.size
 
-    def _leave(
-        self, leader: Address, at: Address, insn: Insn, state: FlowState
-    ) -> None:
+    def _change(self, step: Step, state: FlowState, function: Address) -> None:
+        action, at, insn, _ = step
+        registers = state.registers
+        if action is StepAction.CALL:
+            self._call(at, insn, state, function)
+        elif action is StepAction.MOVE_HALF:
+            registers[insn.dst] = only_numbers(registers[insn.src], 0xFFFFFFFF)
+        elif action is StepAction.SCRATCH:
+            registers[:6] = [UNKNOWN] * 6
+        elif action is StepAction.CALLBACK:
+            callback = self._flow.callback(at)
+            assert callback is not None
+            self._enter(callback, [UNKNOWN] * 5)
+            if insn.dst < FRAME_POINTER:
+                registers[insn.dst] = UNKNOWN
+
+    def _leave(self, leader: Address, block: Block, state: FlowState) -> None:
         function = self._within[leader]
-        section, index = at
-        if insn.code == _CALL:
-            self._call_local(leader, at, insn, state)
-            return
-        for way in _ways(index, insn) or ():
-            self._reach((section, way), function, state)
-        if insn.operation == op.EXIT:
-            self._return(function, state.registers[0])
+        if block.last is not None:
+            at, insn = block.last
+            if insn.code == CALL:
+                self._call_local(leader, at, insn, state)
+                return
+            if insn.operation == op.EXIT:
+                self._return(function, state.registers[0])
+        for way in block.ways:
+            self._reach(way, function, state)
 
     def _call_local(
         self, leader: Address, at: Address, insn: Insn, state: FlowState
@@ -343,7 +371,7 @@ class _FlowWalk:
         if returned is None:
             return
         self._doubt(state, function, state.registers[1:6])
-        state.registers[:6] = [returned, *[UNKNOWN] * 5]
+        state.registers[:6] = [returned, *_CLOBBERED]
         self._reach((at[0], at[1] + 1), function, state)
 
     def _return(self, function: Address, values: Values) -> None:
@@ -356,102 +384,64 @@ class _FlowWalk:
 
     # ------------------------------------------------------------ values
 
-    def _compute(
-        self, at: Address, insn: Insn, state: FlowState, function: Address
-    ) -> None:
-        registers = state.registers
-        class_ = insn.code & 7
-        if class_ in (op.ALU, op.ALU64):
-            if insn.dst < _FRAME_POINTER:
-                registers[insn.dst] = self._result(at, insn, state)
-        elif class_ == op.LDX:
-            loaded = self._loaded(at, insn, state, function)
-            if insn.dst < _FRAME_POINTER:
-                registers[insn.dst] = loaded
-        elif class_ in (op.ST, op.STX):
-            self._store(at, insn, state, function)
-        elif insn.code == op.LD_IMM64:
-            self._load_immediate(at, insn, state)
-        elif insn.code:
-            # LD_ABS and LD_IND call a helper.
-            registers[:6] = [UNKNOWN] * 6
-
     def _relocation(self, at: Address) -> tuple[Address, ...]:
-        return (at,) if at in self._relocated else ()
+        return (at,) if at in self._refers.relocated else ()
 
-    def _load_immediate(self, at: Address, insn: Insn, state: FlowState) -> None:
-        values = UNKNOWN
-        callback = self._flow.callback(at)
-        if callback is not None:
-            self._enter(callback, [UNKNOWN] * 5)
-        elif not insn.src and not self._flow.is_reference(at):
-            second = self._flow.insn((at[0], at[1] + 1))
-            high = second.imm if second else 0
-            whole = (insn.imm & 0xFFFFFFFF) | (high & 0xFFFFFFFF) << 32
-            values = frozenset({Value(None, whole, self._relocation(at))})
-        state.registers[insn.dst] = values
-
-    def _result(self, at: Address, insn: Insn, state: FlowState) -> Values:
-        wide = insn.code & 7 == op.ALU64
-        operation = insn.code & 0xF0
-        is_move = operation == op.MOV and not insn.offset
-        if not is_move and (operation not in (op.ADD, op.SUB) or not wide):
-            return UNKNOWN
-        if insn.code & op.X:
-            operand = state.registers[insn.src]
-        else:
-            operand = frozenset({Value(None, insn.imm, self._relocation(at))})
-        if is_move:
-            return operand if wide else only_numbers(operand, 0xFFFFFFFF)
-        known = state.registers[insn.dst]
-        return sums(known, operand, minus=operation == op.SUB)
-
-    def _loaded(
-        self, at: Address, insn: Insn, state: FlowState, function: Address
-    ) -> Values:
+    def _loaded(self, step: Step, state: FlowState, function: Address) -> Values:
+        _, at, insn, _ = step
         size = op.ACCESS_SIZE[insn.code & 0x18]
-        relocation = self._relocation(at)
+        if insn.src == FRAME_POINTER:
+            return state.load(insn.offset, size)
         pointers = state.registers[insn.src]
+        if pointers is UNKNOWN:
+            return UNKNOWN
+        relocation = self._relocation(at)
+        if pointers is POINTER and not relocation:
+            return POINTER
         found: set[Value | None] = set()
-        if None in pointers:
-            found.add(None)
         for pointer in in_order(pointers):
             if pointer.origin is None:
                 found.add(None)
                 continue
-            address = pointer.moved(insn.offset, relocation)
             if pointer.origin.kind is not OriginKind.FRAME:
-                self._found.append(Use(UseKind.READ, at, address, size))
+                address = pointer.moved(insn.offset, relocation)
+                if not address.is_untyped:
+                    self._found.append(Use(UseKind.READ, at, address, size))
                 found.add(read(at, address, size))
             elif pointer.origin.at != function:
                 found.add(None)
             else:
-                values = state.load(address.offset, size)
+                values = state.load(pointer.offset + insn.offset, size)
                 if len(pointers) == 1 or not values:
                     return values
                 found |= values
+        if None in pointers:
+            found.add(None)
         return bounded(frozenset(found))
 
-    def _store(
-        self, at: Address, insn: Insn, state: FlowState, function: Address
-    ) -> None:
+    def _store(self, step: Step, state: FlowState, function: Address) -> None:
+        _, at, insn, values = step
         size = op.ACCESS_SIZE[insn.code & 0x18]
         mode = insn.code & _MODE
         pointers = state.registers[insn.dst]
-        if insn.code & 7 == op.ST:
-            values: Values = frozenset({Value(None, insn.imm, ())})
-        else:
-            values = state.registers[insn.src] if mode == _MEM else UNKNOWN
+        if pointers is POINTER and mode == _MEM and at not in self._refers.relocated:
+            return
+        if insn.code & 7 == op.STX and mode == _MEM:
+            values = state.registers[insn.src]
+        # Compilers keep no numbers there that they know themselves.
+        values = without_numbers(values)
         if not pointers:
             state.store_anywhere(values)
-        for pointer in in_order(pointers):
+        for pointer in in_order(pointers) if pointers is not UNKNOWN else ():
             if pointer.origin is None:
                 continue
-            address = pointer.moved(insn.offset, self._relocation(at))
             if pointer.origin.kind is not OriginKind.FRAME:
-                self._found.append(Use(UseKind.WRITE, at, address, size))
+                address = pointer.moved(insn.offset, self._relocation(at))
+                if not address.is_untyped:
+                    self._found.append(Use(UseKind.WRITE, at, address, size))
             elif pointer.origin.at == function:
-                state.store(address.offset, size, values, sure=len(pointers) == 1)
+                sure = len(pointers) == 1
+                state.store(pointer.offset + insn.offset, size, values, sure=sure)
         if mode == _ATOMIC and insn.imm == _CMPXCHG:
             state.registers[0] = UNKNOWN
         elif mode == _ATOMIC and insn.imm & _FETCH:
@@ -471,8 +461,19 @@ class _FlowWalk:
             self._copy(at, helper, state, function)
         elif helper not in _ONLY_READ:
             self._doubt(state, function, arguments)
-        result = Value(ValueOrigin(OriginKind.CALL, at, helper=helper, kfunc=kfunc), 0)
-        registers[:6] = [frozenset({result}), *[UNKNOWN] * 5]
+        result = POINTER
+        if helper in PER_CPU and len(arguments[0]) == 1:
+            (variable,) = arguments[0]
+            if variable and variable.origin:
+                kfunc = variable.origin.kfunc
+        if kfunc or self._is_of_interest(helper):
+            origin = ValueOrigin(OriginKind.CALL, at, helper=helper, kfunc=kfunc)
+            result = frozenset({Value(origin, 0)})
+        registers[:6] = [result, *_CLOBBERED]
+
+    def _is_of_interest(self, helper: int) -> bool:
+        helpers = self._interest.helpers
+        return helpers is None or helper in helpers
 
     def _note_arguments(
         self, at: Address, helper: int, kfunc: str, arguments: Sequence[Values]
@@ -480,16 +481,13 @@ class _FlowWalk:
         copies = helper in COPIES or helper in STRING_COPIES
         size = number(arguments[1]) if copies else None
         for place, values in enumerate(arguments):
-            if values is UNKNOWN:
+            if values is UNKNOWN or values is POINTER:
                 continue
             is_source = copies and place == 2
             kind = UseKind.COPIED if is_source else UseKind.PASSED
-            for value in in_order(values):
-                if is_elsewhere(value):
-                    length = size or 0 if is_source else 0
-                    self._found.append(
-                        Use(kind, at, value, length, helper, kfunc, place)
-                    )
+            for value in in_order(filter(is_elsewhere, values)):
+                length = size or 0 if is_source else 0
+                self._found.append(Use(kind, at, value, length, helper, kfunc, place))
 
     def _copy(
         self, at: Address, helper: int, state: FlowState, function: Address
@@ -506,9 +504,13 @@ class _FlowWalk:
             if len(sizes) != len(lengths):
                 state.doubt(start)
             for size in sizes:
-                values = frozenset(
-                    read(at, it, size) if it and it.origin else None for it in sources
-                )
+                # What users' memory holds points there, too.
+                values = POINTER
+                if helper != _FROM_USERS and sources is not POINTER:
+                    values = frozenset(
+                        read(at, it, size) if it and it.origin else None
+                        for it in sources
+                    )
                 state.store(start, size, values, sure=sure)
 
     def _own(self, values: Values, function: Address) -> list[int]:
@@ -537,19 +539,6 @@ class _FlowWalk:
         ]
         if starts:
             state.doubt(min(starts))
-
-
-def _ways(index: int, insn: Insn) -> tuple[int, ...] | None:
-    """Return where a jump, an exit or a call in the object may lead to in its function.
-
-    None for what ends no block.
-    """
-    if insn.code == _CALL:
-        return (index + 1,) if insn.src == op.CALL_LOCAL else None
-    if insn.operation == op.EXIT:
-        return ()
-    target = index + 1 + (insn.jump or 0)
-    return (target,) if insn.operation == op.JA else (target, index + 1)
 
 
 def _sizes(lengths: Values) -> list[int]:

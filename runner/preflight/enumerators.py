@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from runner.bpf import insn as op
 from runner.bpf.btf import ENUMERATIONS
 from runner.bpf.debuginfo import Function
+from runner.bpf.insn import Insn
 from runner.bpf.object import BpfObject
 from runner.preflight.engine import Engine
 from runner.preflight.model import Effect, Finding, FindingKind
@@ -27,10 +28,14 @@ _EQUAL = (op.JEQ, op.JNE)
 
 @dataclass(frozen=True, kw_only=True)
 class ComparedEnumerator:
-    """A line of source that names an enumerator and compares with one number."""
+    """An enumerator that a line of source names, which compares with a number of it.
+
+    A line may name several enumerators, and compare with as many numbers.
+    """
 
     name: str
-    number: int
+    # What it compares with, in order.
+    compared: tuple[int, ...]
     # All numbers in its instructions.
     numbers: frozenset[int]
     # The comparisons, and all instructions of the line.
@@ -49,13 +54,13 @@ def compared(item: BpfObject) -> tuple[ComparedEnumerator, ...]:
     return tuple(
         ComparedEnumerator(
             name=it.name,
-            number=it.number,
+            compared=it.compared if it.name not in own else (own[it.name],),
             numbers=it.numbers,
             places=it.places,
-            is_certain=own.get(it.name) == it.number,
+            is_certain=it.name in own,
         )
         for it in found
-        if own.get(it.name, it.number) == it.number
+        if it.name not in own or own[it.name] in it.compared
     )
 
 
@@ -73,8 +78,8 @@ def _in_function(item: BpfObject, function: Function) -> Iterator[ComparedEnumer
         by_line.setdefault(where, []).extend(range(line.start, stop))
     code = item.code[function.section_index]
     for (_, _, text), indexes in by_line.items():
-        names = set(_NAME.findall(text))
-        if len(names) != 1 or _RELOCATED.search(text):
+        names = dict.fromkeys(_NAME.findall(text))
+        if not names or _RELOCATED.search(text):
             continue
         insns = {index: code[index] for index in indexes}
         compares = {
@@ -86,20 +91,28 @@ def _in_function(item: BpfObject, function: Function) -> Iterator[ComparedEnumer
         }
         # 0 is what tests for NULL and for flags compare with.
         numbers = set(compares.values()) - {0}
-        if len(numbers) != 1:
+        # Which of several is whose nobody says: it is compared with none of them.
+        if len(numbers) != len(names):
             continue
-        (number,) = numbers
-        yield ComparedEnumerator(
-            name=names.pop(),
-            number=number,
-            numbers=frozenset(it.imm for it in insns.values()),
-            places=tuple(
-                (function.section_index, index)
-                for index, imm in compares.items()
-                if imm == number
-            ),
-            is_certain=False,
-        )
+        for name in names:
+            yield ComparedEnumerator(
+                name=name,
+                compared=tuple(sorted(numbers)),
+                numbers=frozenset(it.imm for it in insns.values() if _has_number(it)),
+                places=tuple(
+                    (function.section_index, index)
+                    for index, imm in compares.items()
+                    if imm in numbers
+                ),
+                is_certain=False,
+            )
+
+
+def _has_number(insn: Insn) -> bool:
+    """Tell whether an instruction works with its immediate."""
+    if insn.op_class in (op.ALU, op.ALU64, op.JMP, op.JMP32):
+        return not insn.code & op.X and insn.operation not in (op.CALL, op.EXIT, op.JA)
+    return insn.op_class == op.ST or insn.code == op.LD_IMM64
 
 
 def _own_values(item: BpfObject, names: set[str]) -> Mapping[str, int]:
@@ -126,8 +139,9 @@ def findings(
     values = dict(zip(names, engine.enumerators(names), strict=True))
     for it in some:
         value = values[it.name]
-        if value is None or value in (it.number, *it.numbers):
+        if value is None or value in (*it.compared, *it.numbers):
             continue
+        with_ = " and ".join(map(str, it.compared))
         sure = "" if it.is_certain else "likely: "
         yield Finding(
             kind=FindingKind.ENUMERATOR_CHANGED,
@@ -135,7 +149,7 @@ def findings(
             place=place_of(item, it.places[0]),
             subject=it.name,
             reason=f"{sure}{it.name} is {value} on this kernel, and the code compares "
-            f"with {it.number}",
+            f"with {with_}",
             cure=f"compare with bpf_core_enum_value(enum …, {it.name}), behind "
             f"bpf_core_enum_value_exists(enum …, {it.name})",
         )

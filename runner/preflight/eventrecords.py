@@ -6,7 +6,7 @@ struct trace_event_raw_NAME, but only where the tracepoint has a class of its ow
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runner.bpf.btf import COMPOSITES, Btf, BtfMember
 from runner.bpf.debuginfo import Function
@@ -15,9 +15,10 @@ from runner.bpf.object import BpfObject
 from runner.facts.abilities import Known
 from runner.facts.traced import EventField, EventRecord, event_of
 from runner.preflight.dataflow import Use, UseKind, offset_on
-from runner.preflight.engine import Engine
+from runner.preflight.engine import Contents, Engine
 from runner.preflight.model import Effect, Finding, FindingKind
 from runner.preflight.places import place_of
+from runner.preflight.references import Address
 from runner.preflight.rules import Code
 from runner.preflight.values import OriginKind
 
@@ -30,6 +31,8 @@ _SYSTEM_CALLS = "syscalls"
 _COMMON = "common_"
 # The struct of these, in BTF.
 _ENTRY = "ent"
+# Structs in structs.
+_DEEPEST = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +40,9 @@ class _Read:
     """Bytes of a record that a program reads."""
 
     use: Use
-    # As the kernel executes it.
+    # As the kernel executes it, and how many.
     offset: int
+    size: int
     # The member that the program's own struct has there; None where it shows none.
     member: BtfMember | None
 
@@ -48,13 +52,10 @@ def compared(code: Code, known: Known, engine: Engine) -> tuple[Finding, ...]:
 
     Raises EngineError.
     """
-    events = {
-        (it.section_index, it.start): (it, event)
-        for it in code.programs()
-        if (event := event_of(_section(code, it)))
-    }
     found: list[Finding] = []
-    for start, (program, event) in events.items():
+    for start, (program, event) in contexts(code.item, code.contents).items():
+        if program.name not in code.loaded:
+            continue
         uses = [it for it in code.uses if _is_of(it, start)]
         record = record_of(event, known, engine) if uses else None
         if record is not None:
@@ -95,11 +96,16 @@ def _in_btf(name: str, engine: Engine) -> EventRecord | None:
     )
 
 
-def _section(code: Code, program: Function) -> str:
-    return next(
-        (it.section for it in code.contents.programs if it.name == program.name),
-        program.section,
-    )
+def contexts(
+    item: BpfObject, contents: Contents
+) -> dict[Address, tuple[Function, str]]:
+    """Return programs of tracepoints, with their events, by their first instruction."""
+    sections = {it.name: it.section for it in contents.programs}
+    return {
+        (it.section_index, it.start): (it, event)
+        for it in item.programs
+        if (event := event_of(sections.get(it.name, it.section)))
+    }
 
 
 def _is_of(use: Use, start: tuple[int, int]) -> bool:
@@ -124,26 +130,44 @@ class _RecordComparison:
 
     def findings(self, uses: list[Use]) -> Iterator[Finding]:
         told = set()
-        for use in uses:
-            read = self._read(use)
-            found = self._finding(read) if read is not None else None
-            if found is not None and (found.place, found.reason) not in told:
-                told.add((found.place, found.reason))
+        for read in (it for use in uses for it in self._reads(use)):
+            found = self._finding(read)
+            if found is None:
+                continue
+            # Once for all bytes of a field that a line reads.
+            place = found.place
+            where = (place.file, place.line) if place.line else place
+            key = place.program, where, found.kind, found.subject
+            if key not in told:
+                told.add(key)
                 yield found
 
-    def _read(self, use: Use) -> _Read | None:
+    def _reads(self, use: Use) -> Iterator[_Read]:
+        """Yield what is read, field by field of the program's own struct."""
         offset = offset_on(use.value, self._code.flow, self._code.changed)
         # What is poisoned is told by its relocation.
         if offset is None or offset < 0:
-            return None
-        member = None
-        if not use.value.relocations and self._struct:
-            member = member_at(self._code.item.btf, self._struct, use.value.offset)
-        return _Read(use=use, offset=offset, member=member)
+            return
+        if use.value.relocations or not self._struct:
+            yield _Read(use=use, offset=offset, size=use.size, member=None)
+            return
+        btf, end = self._code.item.btf, offset + use.size
+        while offset < end:
+            member = member_at(btf, self._struct, offset)
+            behind = offset + 1
+            if member is not None:
+                behind = max(behind, member.bit // 8 + btf.size(member.type_id))
+            elif offset >= btf.size(self._struct):
+                behind = end
+            upto = min(behind, end)
+            if member is not None or upto == end:
+                size = upto - offset
+                yield _Read(use=use, offset=offset, size=size, member=member)
+            offset = upto
 
     def _finding(self, read: _Read) -> Finding | None:
         wanted = self._wanted(read)
-        end = read.offset + read.use.size
+        end = read.offset + read.size
         if read.use.kind is UseKind.READ and end > self._record.end:
             # trace_event_get_offsets() in perf_event_set_bpf_prog(): EACCES.
             reason = (
@@ -191,7 +215,7 @@ class _RecordComparison:
         # long, as struct trace_event_raw_sys_enter has it.
         if self._event.startswith(f"{_SYSTEM_CALLS}/"):
             return False
-        return read.offset + read.use.size > field.end
+        return read.offset + read.size > field.end
 
     def _elsewhere(self, wanted: EventField | None) -> str:
         if wanted is None:
@@ -215,7 +239,7 @@ class _RecordComparison:
 
 
 def _shown(read: _Read) -> str:
-    end = read.offset + read.use.size
+    end = read.offset + read.size
     what = f"`{read.member.name}` at " if read.member else ""
     return f"{what}bytes {read.offset} to {end - 1}"
 
@@ -242,7 +266,7 @@ def _is_common(field: EventField) -> bool:
 
 def _is_part(read: _Read, field: EventField) -> bool:
     """Tell whether bytes are a whole field, or elements of an array."""
-    end = read.offset + read.use.size
+    end = read.offset + read.size
     if end > field.end:
         return False
     return read.offset == field.offset or "[" in field.type
@@ -265,7 +289,29 @@ def struct_of_context(item: BpfObject, program: Function) -> int:
 
 
 def member_at(btf: Btf, struct: int, offset: int) -> BtfMember | None:
-    """Return the member of a struct that a byte belongs to; None for padding."""
+    """Return the innermost member of a struct that a byte belongs to; None for padding.
+
+    Its place is from the beginning of `struct`.
+    """
+    base = 0
+    found = None
+    for _ in range(_DEEPEST):
+        inner = _own_member_at(btf, struct, offset - base)
+        if inner is None:
+            return found if found is None or not _is_record(btf, found) else None
+        start = base * 8 + inner.bit
+        found = replace(inner, bit=start)
+        if not _is_record(btf, inner):
+            return found
+        base, struct = start // 8, btf.resolved(inner.type_id).id
+    return found
+
+
+def _is_record(btf: Btf, member: BtfMember) -> bool:
+    return btf.resolved(member.type_id).kind in COMPOSITES
+
+
+def _own_member_at(btf: Btf, struct: int, offset: int) -> BtfMember | None:
     for member in btf.fields(btf.type(struct)):
         start = member.bit // 8
         if start <= offset < start + max(btf.size(member.type_id), 1):

@@ -37,7 +37,8 @@ class FlowState:
         registers = self.registers
         for number, values in enumerate(other.registers):
             known = registers[number]
-            if values is not known:
+            # MANY is above all.
+            if values is not known and known:
                 both = joined(known, values)
                 if both is not known and both != known:
                     registers[number], changed = both, True

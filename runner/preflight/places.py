@@ -21,6 +21,14 @@ def place_of(item: BpfObject, at: Address, word: str = "") -> InstructionPlace:
     )
 
 
+def statement_of(item: BpfObject, at: Address) -> str:
+    """Return what is known of the text of an instruction's statement."""
+    function = item.function_at(*at)
+    if function is None:
+        return ""
+    return item.debug.statement(function.name, at[1] - function.start)
+
+
 def made_of(
     program: str, section: str, instruction: int, line: SourceLine | None
 ) -> InstructionPlace:

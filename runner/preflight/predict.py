@@ -26,7 +26,7 @@ from runner.preflight import (
 from runner.preflight.arguments import Arguments
 from runner.preflight.callgraph import CallGraph
 from runner.preflight.candidates import Blamer
-from runner.preflight.dataflow import Dataflow, followed
+from runner.preflight.dataflow import Dataflow, Interest, followed
 from runner.preflight.engine import (
     Contents,
     Engine,
@@ -35,6 +35,7 @@ from runner.preflight.engine import (
     RelocationAnswer,
 )
 from runner.preflight.externs import Externs
+from runner.preflight.flowblocks import CALL
 from runner.preflight.model import (
     Difference,
     Effect,
@@ -146,7 +147,27 @@ class PredictedObject:
     @cached_property
     def dataflow(self) -> Dataflow:
         """Return what its programs do with values, on any kernel."""
-        return followed(self.item, self.flow)
+        contexts = {
+            *self.arguments.attached,
+            *eventrecords.contexts(self.item, self.contents),
+        }
+        interest = Interest(contexts=contexts, helpers=bareoffsets.RETURNED)
+        if not contexts and not self._has_pointers:
+            return Dataflow(uses=())
+        return followed(self.item, self.flow, interest=interest)
+
+    @property
+    def _has_pointers(self) -> bool:
+        """Whether it has pointers whose types are known by more than a context."""
+        return (
+            any(not it.symbol.section for it in self.item.references)
+            or any(it.kind == RelocationKind.BYTE_OFF for it in self.item.relocations)
+            or any(
+                insn.code == CALL and insn.imm in bareoffsets.RETURNED
+                for code in self.item.code.values()
+                for insn in code
+            )
+        )
 
     @cached_property
     def arguments(self) -> Arguments:

@@ -137,6 +137,8 @@ class _Comparison:
 
     def of(self, argument: Argument, prototype: PrototypeAnswer) -> ComparedArguments:
         attached = argument.attached
+        if argument.is_early or argument.is_late:
+            return ComparedArguments(findings=(self._wrong_register(argument),))
         slot = _slot(argument, prototype)
         declared = _declared(argument)
         subject = _subject(argument)
@@ -176,6 +178,34 @@ class _Comparison:
         else:
             return None
         return self._made(argument, kind, effect, reason, prototype)
+
+    def _wrong_register(self, argument: Argument) -> Finding:
+        """Return that a register holds something else where a probe is."""
+        target = argument.attached.target
+        if argument.is_early:
+            reason = f"reads what {target}() returns when it begins"
+            cure = f'read it in SEC("kretprobe/{target}"), or SEC("fexit/{target}")'
+        else:
+            assert argument.number is not None
+            reason = (
+                f"reads the register of argument {argument.number + 1} when {target}() "
+                "returns"
+            )
+            cure = (
+                f'keep it in a map in SEC("kprobe/{target}"), by '
+                f'bpf_get_current_pid_tgid(); or use SEC("fexit/{target}"), which is '
+                "given the arguments, too"
+            )
+        return Finding(
+            kind=FindingKind.ARGUMENT_MISSING,
+            effect=Effect.WRONG_VALUE,
+            place=place_of(self._item, argument.reads[0].at),
+            subject=_subject(argument),
+            reason=f"{reason}: by then it holds something else"
+            if argument.is_late
+            else f"{reason}: the register holds something else until it returns",
+            cure=cure,
+        )
 
     def _of_type(
         self,

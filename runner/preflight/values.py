@@ -4,10 +4,9 @@ Sets are ordered: a set is below another one that holds all of its values, and M
 above all. Joining two gives the least one above both, whichever comes first.
 """
 
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from enum import Enum, auto
+from collections.abc import Iterable
+from enum import IntEnum, auto
+from typing import NamedTuple
 
 from runner.preflight.references import Address
 
@@ -20,7 +19,7 @@ _DEEPEST = 6
 _MASK = (1 << 64) - 1
 
 
-class OriginKind(Enum):
+class OriginKind(IntEnum):
     """What a value comes from."""
 
     # The first argument of a program.
@@ -31,37 +30,31 @@ class OriginKind(Enum):
     LOADED = auto()
     # The frame pointer of a function.
     FRAME = auto()
+    # A variable of the kernel, by its name (`kfunc`).
+    EXTERN = auto()
+    # Something that says nothing of what it points to. All such pointers are one value,
+    # until a relocation says which struct it is.
+    UNTYPED = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class ValueOrigin:
+# Tuples, because hundreds of thousands are made, compared and looked for.
+class ValueOrigin(NamedTuple):
     """Where a value comes from."""
 
     kind: OriginKind
     # The instruction that made it; of contexts and frames the function's first.
     at: Address
-    # The number of the helper, or the name of the kfunc.
+    # The number of the helper, or the name of the kfunc; also of the kernel's variable,
+    # whose copy of a processor a helper returns.
     helper: int = 0
     kfunc: str = ""
     # The address that was read; None where that is not known.
     base: "Value | None" = None
     # Bytes that were read; 0 where that is not known.
     size: int = 0
-    # Once and for all: it reaches through all that was read on the way.
-    _hash: int = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        """Keep its hash."""
-        found = hash((self.at, self.helper, self.base, self.size))
-        object.__setattr__(self, "_hash", found)
-
-    def __hash__(self) -> int:
-        """Return what was kept."""
-        return self._hash
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """What a register or a slot of the stack may hold."""
 
     # None for a number.
@@ -70,16 +63,6 @@ class Value:
     offset: int
     # The instructions with CO-RE relocations that `offset` was made of.
     relocations: tuple[Address, ...] = ()
-    _hash: int = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        """Keep its hash."""
-        found = hash((self.origin, self.offset, self.relocations))
-        object.__setattr__(self, "_hash", found)
-
-    def __hash__(self) -> int:
-        """Return what was kept."""
-        return self._hash
 
     @property
     def needs(self) -> frozenset[Address]:
@@ -87,24 +70,40 @@ class Value:
         found = set(self.relocations)
         value: Value | None = self
         while value and value.origin:
-            found.add(value.origin.at)
+            if value.origin.kind is not OriginKind.UNTYPED:
+                found.add(value.origin.at)
             value = value.origin.base
             found.update(value.relocations if value else ())
         return frozenset(found)
 
+    @property
+    def is_untyped(self) -> bool:
+        """Whether it is a pointer that nothing is known of."""
+        origin = self.origin
+        is_untyped = origin is not None and origin.kind is OriginKind.UNTYPED
+        return is_untyped and not self.relocations
+
     def moved(self, by: int, relocations: tuple[Address, ...] = ()) -> "Value":
         """Return it some bytes further on."""
-        if not by and not relocations:
+        if (not by or self.is_untyped) and not relocations:
             return self
         both = self.relocations
+        if self.is_untyped:
+            origin = ValueOrigin(OriginKind.UNTYPED, relocations[-1])
+            return Value(origin, by, relocations)
         if relocations:
             both = tuple(dict.fromkeys((*both, *relocations)))
         return Value(self.origin, self.offset + by, both)
 
 
+# All pointers that nothing is known of; it is made nowhere.
+_NOWHERE = (-1, -1)
+UNTYPED = Value(ValueOrigin(OriginKind.UNTYPED, _NOWHERE), 0)
+
 # None is any value that nobody knows.
 Values = frozenset[Value | None]
 UNKNOWN: Values = frozenset({None})
+POINTER: Values = frozenset({UNTYPED})
 # More values than are told apart. No place holds less than one, so the empty set stands
 # for that: what is done with each value of a set then makes MANY of MANY.
 MANY: Values = frozenset()
@@ -116,8 +115,14 @@ def bounded(values: Values) -> Values:
         return values
     if len(values) > _MOST_VALUES:
         return MANY
-    origins = Counter(it.origin for it in values if it is not None)
-    return values if max(origins.values()) <= _MOST_OFFSETS else MANY
+    counts: dict[ValueOrigin | None, int] = {}
+    for it in values:
+        if it is not None:
+            count = counts.get(it.origin, 0) + 1
+            if count > _MOST_OFFSETS:
+                return MANY
+            counts[it.origin] = count
+    return values
 
 
 def joined(a: Values, b: Values) -> Values:
@@ -129,12 +134,12 @@ def joined(a: Values, b: Values) -> Values:
     return a if b <= a else bounded(a | b)
 
 
-def in_order(values: Values) -> Iterator[Value]:
-    """Yield the known values of a set, in an order that is the same in each process."""
+def in_order(values: Iterable[Value | None]) -> list[Value]:
+    """Return the known ones of some values, in the same order in each process."""
     known = [it for it in values if it is not None]
     if len(known) > 1:
         known.sort(key=_sort_key)
-    return iter(known)
+    return known
 
 
 def _sort_key(value: Value) -> tuple[object, ...]:
@@ -145,6 +150,19 @@ def _sort_key(value: Value) -> tuple[object, ...]:
     kind, called = origin.kind.value, (origin.helper, origin.kfunc)
     made = kind, origin.at, called, origin.size, base
     return 1, value.offset, value.relocations, made
+
+
+def without_numbers(values: Values) -> Values:
+    """Return a set whose numbers nobody knows, but for those that are relocated."""
+    for it in values:
+        if it is not None and it.origin is None and not it.relocations:
+            break
+    else:
+        return values
+    return frozenset(
+        None if it is None or (it.origin is None and not it.relocations) else it
+        for it in values
+    )
 
 
 def only_numbers(values: Values, mask: int) -> Values:
@@ -161,6 +179,8 @@ def sums(left: Values, right: Values, *, minus: bool) -> Values:
     """Return what comes of adding each two values, or of taking one away."""
     if len(left) == len(right) == 1:
         (a,), (b,) = left, right
+        if a is UNTYPED and b is not None and not (b.origin or b.relocations):
+            return left
         return frozenset((_sum(a, b, minus=minus),))
     return bounded(frozenset(_sum(a, b, minus=minus) for a in left for b in right))
 
@@ -199,6 +219,8 @@ def number(values: Values) -> int | None:
 
 def read(at: Address, address: Value, size: int) -> Value | None:
     """Return what a read gives, from an address whose origin is known."""
+    if address.is_untyped:
+        return UNTYPED
     depth, origin = 0, address.origin
     while origin and origin.kind is OriginKind.LOADED:
         depth += 1
@@ -211,6 +233,8 @@ def read(at: Address, address: Value, size: int) -> Value | None:
 
 def part(value: Value | None, offset: int, size: int) -> Value | None:
     """Return some bytes of what was read at once."""
+    if value and value.is_untyped:
+        return UNTYPED
     origin = value.origin if value and not value.offset else None
     if origin is None or origin.kind is not OriginKind.LOADED or origin.base is None:
         return None
@@ -219,6 +243,10 @@ def part(value: Value | None, offset: int, size: int) -> Value | None:
 
 
 def is_elsewhere(value: Value | None) -> bool:
-    """Tell whether it points to memory that is not a function's stack."""
-    origin = value.origin if value else None
-    return origin is not None and origin.kind is not OriginKind.FRAME
+    """Tell whether it points to memory that is not a function's stack.
+
+    Pointers that nothing is known of do not count.
+    """
+    if value is None or value.origin is None:
+        return False
+    return value.origin.kind is not OriginKind.FRAME and not value.is_untyped

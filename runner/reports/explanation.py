@@ -359,6 +359,8 @@ def _again(group: Group, run: ExplainedRun) -> str:
     suite = Path(case.nodeid.partition("::")[0])
     words = [*_PROGRAM.split()]
     kernels = ["--kernels", ",".join(_kernels(group, run))]
+    for setting in run.results.selection.guest:
+        kernels += ["--guest", setting]
     made_of = suite.parent.name if _is_made(suite, run) else ""
     if made_of == _MADE_OF_COMMAND and case.commands:
         words += ["exec", *kernels, "--", *case.commands[-1].argv]

@@ -42,6 +42,7 @@ _SAME: tuple[tuple[str, Callable[[RunResults], object]], ...] = (
     ("the matrix, its lock or --kernel", lambda it: it.selection.matrix_sha256),
     ("the suites", lambda it: it.selection.suites_sha256),
     ("-k", lambda it: it.selection.expression),
+    ("--guest", lambda it: " ".join(it.selection.guest)),
 )
 
 

@@ -179,7 +179,7 @@ def render(
         # Places of a group's results in the script's matrix.
         numbers=lambda group: [places[case.key] for case in group.cases],
         differences=_differences,
-        command=_command,
+        command=lambda group: _command(group, results),
         folded=pagedata.folded,
         look_of=lambda case: LOOKS[case.outcome],
         meaning=lambda name: CLASSES[name].meaning if name in CLASSES else "",
@@ -190,7 +190,9 @@ def render(
         most_mismatches=_MOST_MISMATCHES,
         error_sign=LOOKS[Outcome.ERROR].sign,
         data=pagedata.embedded(
-            pagedata.data(kernels, suites, results.cases, comparison)
+            pagedata.data(
+                kernels, suites, results.cases, comparison, results.selection.guest
+            )
         ),
     )
 
@@ -247,8 +249,9 @@ def _names(kernels: Sequence[str]) -> str:
     return ", ".join(kernels[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def _command(group: Group) -> str:
-    return repeat.command(group.first).on(",".join(group.kernels))
+def _command(group: Group, results: RunResults) -> str:
+    again = repeat.command(group.first, results.selection.guest)
+    return again.on(",".join(group.kernels))
 
 
 def _hash(text: str) -> str:

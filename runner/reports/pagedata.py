@@ -132,8 +132,12 @@ def data(
     suites: Iterable[str],
     cases: Iterable[CaseResult],
     comparison: Comparison | None,
+    guest: Sequence[str] = (),
 ) -> dict[str, object]:
-    """Return what the page's script reads; report-data.js says there what is what."""
+    """Return what the page's script reads; report-data.js says there what is what.
+
+    `guest` is what the run had for --guest.
+    """
     kernels, suites, cases = list(kernels), list(suites), list(cases)
     strings = _Strings()
     logs, evidence = _Logs(strings), _Evidence(strings)
@@ -157,7 +161,7 @@ def data(
                 detailed[number] = len(details)
                 details.append(_detail(case, comparison, strings, logs))
         first = on[0]
-        again = repeat.command(first)
+        again = repeat.command(first, guest)
         rows.append(
             [
                 of_suite[first.suite],

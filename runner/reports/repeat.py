@@ -1,6 +1,7 @@
 """The command that runs a case again."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -21,8 +22,11 @@ class RepeatCommand:
         return f"{self.program} --kernels {shlex.quote(kernel)} {self.selection}"
 
 
-def command(case: CaseResult) -> RepeatCommand:
-    """Return what runs a case again in the folder where the run was started."""
+def command(case: CaseResult, guest: Sequence[str] = ()) -> RepeatCommand:
+    """Return what runs a case again in the folder where the run was started.
+
+    `guest` is what the run had for --guest.
+    """
     file, _, _ = case.nodeid.partition("::")
     path = PurePosixPath(file)
     name = f"{case.suite}::{case.case}"
@@ -35,4 +39,6 @@ def command(case: CaseResult) -> RepeatCommand:
         words = ["bpf-kernel-matrix"], ["--suite", str(path.parent), "-k", name]
     else:
         words = ["bpf-kernel-matrix"], ["-k", name]
-    return RepeatCommand(program=shlex.join(words[0]), selection=shlex.join(words[1]))
+    asked = [word for setting in guest for word in ("--guest", setting)]
+    selection = [*asked, *words[1]]
+    return RepeatCommand(program=shlex.join(words[0]), selection=shlex.join(selection))

@@ -187,8 +187,9 @@ class GuestFactory:
             update["timeout_scale"] = host.pace.most
         if starts and found.release:
             for name in ("boots", "restores", "notes"):
-                each = (it for one in starts for it in getattr(one, name))
-                update[name] = tuple(each)
+                each = [it for one in starts for it in getattr(one, name)]
+                # Guests of several kinds may have the same to say.
+                update[name] = tuple(dict.fromkeys(each) if name == "notes" else each)
         return found.model_copy(update=update)
 
     def stop(self) -> None:

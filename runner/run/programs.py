@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from runner.case import (
-    guestfit,
     heldmaps,
     kernelreport,
     loadrecord,
@@ -28,7 +27,13 @@ from runner.harness.tests import Test
 from runner.programs.errors import ProgramError
 from runner.results import CaseResult, CaseVerdict, LoadRecord, Outcome, Phases
 from runner.run.lease import GuestLease, Need
-from runner.run.retry import KernelCase, declared_gap, name_of, unavailable
+from runner.run.retry import (
+    KernelCase,
+    declared_gap,
+    name_of,
+    require_guest,
+    unavailable,
+)
 from runner.run.run import Run
 from runner.suites.model import Case
 from runner.suites.suitefile import LoadedSuite
@@ -79,12 +84,7 @@ def perform(
         return Performed(own=case.ended(Outcome.FAILED, mistake, "suite_error"))
     name = f"{case.loaded.name}.{case.name}"
     try:
-        guestfit.require(
-            case.case,
-            case.within.guest,
-            run.known(case.kernel),
-            case.loaded.suite.cases,
-        )
+        require_guest(run, case)
     except EnvironmentUnavailableError as error:
         ended = unavailable(run, case, error)
         return _everywhere(case, ended, names)

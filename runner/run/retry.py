@@ -133,12 +133,7 @@ def perform(
         return gap, b""
     compiled = extended = None
     try:
-        guestfit.require(
-            case.case,
-            case.within.guest,
-            run.known(case.kernel),
-            case.loaded.suite.cases,
-        )
+        require_guest(run, case)
         if case.case.object:
             source = case.loaded.file(case.case.object)
             build = case.case.build.on(case.kernel.architecture)
@@ -181,6 +176,19 @@ def perform(
         cause = error.cause if isinstance(error, GuestError) else "infrastructure"
         result = case.ended(Outcome.ERROR, error, cause)
     return result, b"" if compiled is None else compiled.read_bytes()
+
+
+def require_guest(run: Run, case: KernelCase) -> None:
+    """Refuse a guest that the case can't use. Raises EnvironmentUnavailableError.
+
+    Of a kernel that could not be had too little is known to say so: the run ends for
+    that, and not with a failure of the case.
+    """
+    if case.kernel.id in run.failures():
+        return
+    guestfit.require(
+        case.case, case.within.guest, run.known(case.kernel), case.loaded.suite.cases
+    )
 
 
 def unavailable(

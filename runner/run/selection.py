@@ -30,6 +30,7 @@ def describe(
         suites_sha256=_sha256(_suites(tests)),
         expression=expression,
         all_kernels=all_kernels,
+        guest=choice.guest,
     )
 
 

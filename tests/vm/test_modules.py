@@ -143,3 +143,4 @@ def test_a_module_that_does_not_suit_the_processor_is_named_with_the_reason(
 
     assert case.failure_class == "module_missing"
     assert re.search(r"modules did not load: kvm_(amd|intel) \([A-Z].+\)", case.message)
+    assert case.cure.startswith("take the module out of `modules`"), case.cure

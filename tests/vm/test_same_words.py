@@ -1,12 +1,14 @@
 """A run and `check` say the same of a renamed field, and name no machine's paths."""
 
 import os
+import platform
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from runner.arch import named
 from tests.vm.conftest import ROOT, command
 
 pytestmark = pytest.mark.vm
@@ -45,7 +47,8 @@ def project(tmp_path: Path) -> Path:
     source = project / "src/probe.bpf.c"
     source.write_text(SOURCE)
     argv = ["clang", "-target", "bpf", "-g", "-O2", "-mcpu=v1", "-c", str(source)]
-    argv += ["-I/usr/include/x86_64-linux-gnu", "-o", str(project / "probe.bpf.o")]
+    headers = f"-I/usr/include/{named(platform.machine()).debian.triplet}"
+    argv += [headers, "-o", str(project / "probe.bpf.o")]
     subprocess.run(argv, cwd=project, check=True)
     return project
 

@@ -1,6 +1,7 @@
 """A kernel that reports a fault of its own fails the case that did it, and no other."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -203,3 +204,57 @@ def test_another_failure_stays_what_it_is(finished: Finished) -> None:
     assert case.failure_class == "wrong_value"
     assert "expected 51, observed 50" in case.message
     assert "the kernel also reported: WARNING" in case.message
+
+
+# They say so at the level of information, when they are loaded and made.
+SET_UP_MATRIX = """\
+kernels:
+  - id: "6.1"
+    source: {type: debian, suite: bookworm}
+    splats:
+      deny:
+        - {pattern: "^loop: module loaded", reason: for this test}
+        - {pattern: "veth0: link becomes ready", reason: for this test}
+    guest:
+      arguments: [loglevel=8]
+      modules: [loop]
+      interfaces: [{name: veth0, addresses: ["fd00::1/64"], peer: {name: veth1}}]
+"""
+SET_UP_SUITE = """\
+description: A kernel that reports something before any case.
+cases:
+  - name: fine
+    object: fine.bpf.c
+    trigger: [{test_run: length}]
+    expect: [{value: "${run.retval}", equals: 50}]
+"""
+
+
+def test_what_is_reported_as_a_guest_is_set_up_is_noted_and_fails_no_case(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "fine.bpf.c").write_text(
+        (DATA / "suites/hostile/fine.bpf.c").read_text()
+    )
+    (tmp_path / "suite.yaml").write_text(SET_UP_SUITE)
+    (tmp_path / "matrix.yaml").write_text(SET_UP_MATRIX)
+    # The second guest comes from the state that the first run saved.
+    for name in ("first", "second"):
+        done = run(
+            *("--matrix", tmp_path / "matrix.yaml", "--suite", tmp_path, "-n", "1"),
+            reports=tmp_path / name,
+        )
+
+        assert done.status == 0, done.output
+        (case,) = done.results.cases
+        assert case.outcome is P
+        booted, set_up = done.results.kernels[0].notes
+        assert booted.startswith(
+            "the kernel reported while it booted (modules: [loop]): loop: module "
+            "loaded (for this test); "
+        )
+        assert set_up.startswith(
+            "the kernel reported while its guest was set up (interfaces: "
+        )
+        assert "veth0: link becomes ready (for this test)" in set_up
+        assert "the kernel reported while its guest was set up" in done.output

@@ -130,7 +130,7 @@ def userland(tools: Tools) -> list[cpio.ArchiveMember]:
         *(cpio.file(path, text.encode()) for path, text in _TEXTS.items()),
         # Names that scripts and cases may call busybox by.
         *(cpio.symlink(f"bin/{name}", "busybox") for name in applets),
-        cpio.symlink("init", "bin/busybox"),
+        cpio.symlink("init", tools.architecture.board.init),
         # Where libbpf looks for the kernel's configuration, and the agent may write.
         cpio.symlink("boot", "run/agent"),
     ]

@@ -11,7 +11,7 @@ from runner import cli
 from runner.files.shipped import ROOT
 from runner.matrix.environment import parse
 from runner.reports import resultsfile
-from runner.results import PlannedCase
+from runner.results import PlannedCase, Selection
 from tests.unit.reports.runs import F, P, case, run
 
 RECORDED = ROOT / "tests/data/results/failures.json"
@@ -219,6 +219,30 @@ def test_kernel_may_be_one_version_of_a_row(
     lines = explained(capsys, "renamed::state@6.1@6.1.176-1")
 
     assert lines[0].startswith("✗ renamed::state on 6.1@6.1.176-1: failed")
+
+
+def test_the_command_that_repeats_the_case_has_the_guest_of_its_run(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    words = ("cpus=2", "sysctl={kernel.sysrq: 1}")
+    environment = {**parse(words).shown, "memory": 512}
+    done = run(case("6.1", F, environment=environment))
+    asked = Selection(guest=words)
+    resultsfile.write(
+        done.model_copy(update={"selection": asked}),
+        folder / "reports/latest/results.json",
+    )
+
+    lines = explained(capsys, "state")
+
+    (line,) = (it for it in lines if "run it again:" in it)
+    _, _, text = line.partition(" runner ")
+    # What the row, the suite and the case say, they say again.
+    assert [it for it in shlex.split(text)[:6] if it != "--guest"] == [
+        *("--kernels", "6.1"),
+        *words,
+    ]
 
 
 def test_a_shell_is_in_a_guest_like_the_cases(

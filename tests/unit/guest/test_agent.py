@@ -143,6 +143,15 @@ def test_a_log_in_gets_the_shell(binary: Path) -> None:
     assert done.stdout == "in -sh\n"
 
 
+def test_as_the_kernels_first_program_it_becomes_busyboxs_init(binary: Path) -> None:
+    done = subprocess.run(
+        ["/init"], executable=binary, capture_output=True, text=True, timeout=60
+    )
+
+    # Which only works as the first program.
+    assert done.stderr == "init: must be run as PID 1\n"
+
+
 @pytest.mark.parametrize("arguments", [[], ["sessoin"], ["session", "more"]])
 def test_wrong_usage_is_status_2(binary: Path, arguments: list[str]) -> None:
     done = subprocess.run([binary, *arguments], capture_output=True, text=True)

@@ -14,6 +14,7 @@ from runner.guest.asked import Asked
 from runner.guest.environment import MEANS, EnvironmentUnavailableError
 from runner.guest.qemu.machine import Machine
 from runner.kernels import guestconfig
+from runner.kernels.modulefiles import NONE
 from runner.matrix.environment import GuestEnvironment, parse
 from runner.versions import KernelVersion
 from tests.unit.guest.doubles import COMMAND, FakeAgent, artifact
@@ -56,6 +57,14 @@ def calls(*words: str) -> list[tuple[str, ...]]:
 
 def test_each_key_has_a_row() -> None:
     assert {it.key for it in MEANS} == set(GuestEnvironment.model_fields)
+
+
+def test_what_is_done_after_the_boot_is_known() -> None:
+    found = asked("memory=512", "arguments=[nokaslr]", "sysctl={kernel.sysrq: 1}", PAIR)
+
+    assert [*environment.set_up_after_boot(found)] == ["interfaces", "sysctl"]
+    assert environment.set_up_after_boot(found)["sysctl"] == {"kernel.sysrq": 1}
+    assert not environment.set_up_after_boot(asked("memory=512"))
 
 
 def test_processors_are_the_machines_and_the_kernels() -> None:
@@ -111,10 +120,10 @@ def test_a_plain_guest_is_what_it_always_was() -> None:
 
 
 def test_lockdown_comes_last() -> None:
-    found = calls("lockdown=integrity", "sysctl={kernel.panic: 1}", "cgroup=v1")
+    found = calls("lockdown=integrity", "sysctl={kernel.sysrq: 1}", "cgroup=v1")
     assert found == [
         ("cgroup", "v1"),
-        ("sysctl", "kernel.panic", "/proc/sys/kernel/panic", "1"),
+        ("sysctl", "kernel.sysrq", "/proc/sys/kernel/sysrq", "1"),
         ("lockdown", "integrity"),
     ]
 
@@ -253,7 +262,7 @@ def test_an_option_that_is_not_set_is_one_that_the_kernel_lacks() -> None:
 @pytest.mark.parametrize(
     ("name", "file"),
     [
-        ("kernel.panic", "kernel/panic"),
+        ("kernel.sysrq", "kernel/sysrq"),
         ("net.ipv4.conf.eth0/1.forwarding", "net/ipv4/conf/eth0.1/forwarding"),
         ("net/ipv4/conf/eth0.1/forwarding", "net/ipv4/conf/eth0.1/forwarding"),
     ],
@@ -268,10 +277,10 @@ class _Words(FakeAgent):
 
     def _command(self, argv: JsonValue) -> dict[str, JsonValue]:
         if argv == ["find", "/proc/sys", "-type", "f"]:
-            names = "/proc/sys/kernel/panic\n/proc/sys/kernel/kptr_restrict\n"
+            names = "/proc/sys/kernel/sysrq\n/proc/sys/kernel/kptr_restrict\n"
             return {**COMMAND, "stdout": names}
         assert isinstance(argv, list)
-        wrong = argv[1] == "sysctl" and argv[2] != "kernel.panic"
+        wrong = argv[1] == "sysctl" and argv[2] != "kernel.sysrq"
         said = f"no such sysctl: {argv[2]}\n" if wrong else ""
         return {**COMMAND, "exit": int(wrong), "stderr": said}
 
@@ -286,7 +295,44 @@ class _Words(FakeAgent):
 )
 def test_a_sysctl_that_is_not_there_gets_a_near_name(name: str, message: str) -> None:
     agent = AgentSession(_Words())
-    environment.set_up(agent, asked("sysctl={kernel.panic: 1}"))
+    environment.set_up(agent, asked("sysctl={kernel.sysrq: 1}"))
     with pytest.raises(EnvironmentUnavailableError, match=re.escape(message)) as caught:
         environment.set_up(agent, asked(f"sysctl={{{name}: 1}}"))
     assert caught.value.failure_class == "sysctl"
+
+
+class _Refuses(FakeAgent):
+    """An agent whose guest refuses all modules."""
+
+    def _command(self, argv: JsonValue) -> dict[str, JsonValue]:
+        assert isinstance(argv, list)
+        said = f"modules did not load: {argv[2]}\n"
+        return {**COMMAND, "exit": 1, "stderr": said}
+
+
+@pytest.mark.parametrize(
+    ("why", "cure"),
+    [
+        (
+            "kvm_amd (No such device: it does not suit this processor, or the guest "
+            "lacks what it drives)",
+            "take the module out of `modules`, or skip the case on this kernel",
+        ),
+        (
+            "mine (invalid module format)",
+            "use the modules of this kernel's own package",
+        ),
+        ("mine (Key was rejected by service)", "give the guest what it needs"),
+    ],
+)
+def test_the_cure_of_a_module_that_is_refused_is_not_to_load_it(
+    why: str, cure: str
+) -> None:
+    # The words that its call is given are those that the double answers with.
+    it = replace(asked(), modules=replace(NONE, needed=(why,)))
+    with pytest.raises(EnvironmentUnavailableError, match=re.escape(why)) as caught:
+        environment.set_up(AgentSession(_Refuses()), it)
+
+    assert caught.value.failure_class == "module_missing"
+    assert cure in caught.value.hint
+    assert not caught.value.hint.startswith("load")

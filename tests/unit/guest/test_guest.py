@@ -2,13 +2,13 @@
 
 import base64
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 from unittest.mock import Mock
 
 import pytest
@@ -17,8 +17,9 @@ from pydantic import JsonValue
 from runner.errors import GuestError
 from runner.facts.model import Facts
 from runner.files.cache import Cache
-from runner.guest import guest, keys, probes, ssh
+from runner.guest import environment, guest, keys, probes, ssh
 from runner.guest.agent import AgentSession
+from runner.guest.environment import EnvironmentUnavailableError
 from runner.guest.guest import Origin
 from runner.guest.host import Host
 from runner.guest.kits import GuestKits
@@ -70,18 +71,23 @@ class KnownSnapshots(Snapshots):
             raise self.unreadable
         return self.found
 
-    def save(self, key: str, write: object, **_: object) -> Snapshot:
+    def save(
+        self, key: str, write: object, *, metadata: Mapping[str, JsonValue], **_: object
+    ) -> Snapshot:
         assert callable(write)
         write(Path("/none/state"))
-        self.found = a_snapshot()
+        self.found = a_snapshot(**metadata)
         return self.found
 
 
-def a_snapshot() -> Snapshot:
+def a_snapshot(**metadata: JsonValue) -> Snapshot:
     state: Future[int] = Future()
     state.set_result(-1)
     return Snapshot(
-        memory=-1, state=state, keys=keys.generate(), metadata={"bpftool": "7.1.0"}
+        memory=-1,
+        state=state,
+        keys=keys.generate(),
+        metadata={"bpftool": "7.1.0", **metadata},
     )
 
 
@@ -94,6 +100,9 @@ class Machines:
     # What agents answer in place of what doubles do.
     answers: dict[str, dict[str, JsonValue] | Exception] = field(default_factory=dict)
     agents: list[FakeAgent] = field(default_factory=list)
+    # What a guest that boots prints until it answers, and what one prints that wakes.
+    printed: str = ""
+    printed_waking: str = ""
 
     def happens(self, event: str) -> None:
         self.events.append(event)
@@ -103,11 +112,13 @@ class Machines:
     @contextmanager
     def boot(self, *_: object) -> Iterator[FakeVm]:
         with self._machine("boot") as vm:
+            vm.said = self.printed
             yield vm
 
     @contextmanager
     def wait_for_state(self, *_: object) -> Iterator[FakeVm]:
         with self._machine("wait for state") as vm:
+            vm.said = self.printed_waking
             yield vm
 
     @contextmanager
@@ -179,7 +190,9 @@ class Started:
     facts: Facts | None
 
 
-def started(snapshots: KnownSnapshots, *, cold: bool = False) -> Started:
+def started(
+    snapshots: KnownSnapshots, *, cold: bool = False, starts: Starts | None = None
+) -> Started:
     """Start a guest, end it, and return how it came up."""
     host = Host(
         kits=cast(GuestKits, FakeKits()),
@@ -189,7 +202,7 @@ def started(snapshots: KnownSnapshots, *, cold: bool = False) -> Started:
         cold=cold,
     )
     steps: list[Step] = []
-    starts = Starts(kernel=KERNEL.id, observe=steps.append)
+    starts = starts or Starts(kernel=KERNEL.id, observe=steps.append)
     life = Life(starts)
     origin = Origin(kernel=KERNEL, artifact=artifact(), host=host)
     with guest.start(origin, Path("/console.log"), life) as up:
@@ -286,6 +299,87 @@ def test_a_kernel_that_does_not_boot_is_told_and_not_tried_in_another_way(
         started(snapshots)
 
     assert machines.events == ["boot"]
+
+
+# ------------------------------------------------ what it reports before any case
+
+
+WARNING = "[    1.0] WARNING: CPU: 0 PID: 1 at lib/mine.c:1 mine+0x1/0x2\n"
+BOOTED = "the kernel reported while it booted: WARNING: CPU: 0 PID: 1 at lib/mine.c:1"
+SET_UP = "the kernel reported while its guest was set up: WARNING: CPU: 0 PID: 1 at"
+
+
+def test_what_a_kernel_reports_as_it_boots_is_noted_once(
+    machines: Machines, snapshots: KnownSnapshots
+) -> None:
+    machines.printed = WARNING
+
+    first = started(snapshots)
+    # This one comes from the saved state only.
+    later = started(snapshots)
+
+    for it in (first, later):
+        (note,) = it.starts.notes
+        assert note.startswith(BOOTED)
+    assert later.steps == FROM_SNAPSHOT
+
+
+@pytest.mark.parametrize("cold", [True, False])
+def test_what_a_kernel_reports_as_its_guest_is_set_up_is_noted(
+    cold: bool,
+    machines: Machines,
+    snapshots: KnownSnapshots,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    vms: list[FakeVm] = []
+    session = guest._session
+
+    def kept(connection: Any, vm: Any) -> Any:
+        vms.append(vm)
+        return session(connection, vm)
+
+    def set_up(*_: object) -> None:
+        vms[-1].said = WARNING
+
+    monkeypatch.setattr(guest, "_session", kept)
+    monkeypatch.setattr(environment, "set_up", set_up)
+
+    first, later = started(snapshots, cold=cold), started(snapshots, cold=cold)
+
+    for it in (first, later):
+        (note,) = it.starts.notes
+        assert note.startswith(SET_UP)
+
+
+def test_what_a_kernel_reports_as_its_guest_is_saved_and_woken_is_noted(
+    machines: Machines, snapshots: KnownSnapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def idle(vm: Any, *_: object) -> None:
+        vm.said = WARNING
+
+    monkeypatch.setattr(guest, "wait_until_idle", idle)
+    (saving,) = started(snapshots).starts.notes
+    snapshots.found = a_snapshot()
+    machines.printed_waking = WARNING
+    (waking,) = started(snapshots).starts.notes
+
+    assert saving.startswith(SET_UP)
+    assert waking.startswith(SET_UP)
+
+
+def test_a_report_is_noted_also_where_the_guest_can_not_be_set_up(
+    machines: Machines, snapshots: KnownSnapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise EnvironmentUnavailableError("it can't be")
+
+    machines.printed = WARNING
+    monkeypatch.setattr(environment, "set_up", fails)
+    starts = Starts(kernel=KERNEL.id)
+    with pytest.raises(EnvironmentUnavailableError):
+        started(snapshots, starts=starts)
+
+    assert starts.notes[0].startswith(BOOTED)
 
 
 # ------------------------------------------------------------ what its kernel has

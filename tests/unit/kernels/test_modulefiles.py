@@ -3,7 +3,7 @@
 import lzma
 import shutil
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,9 @@ from runner.files.cache import Cache
 from runner.kernels import fetch, modulefiles, moduleowners
 from runner.kernels.artifact import Artifact
 from runner.kernels.modulefiles import NONE, ChosenModules, ModuleMissingError
-from runner.matrix.matrix import Kernel, PathSource
+from runner.kernels.sources.kernelorg import KernelOrg
+from runner.kernels.sources.source import Collected, Pin, Workplace
+from runner.matrix.matrix import Kernel, KernelOrgSource, PathSource
 from tests.unit.kernels import images
 from tests.unit.kernels.silent import Silent
 from tests.unit.preflight.raw import Raw, a_kernel
@@ -184,3 +186,30 @@ def test_who_has_a_function_or_a_type_is_known(there: Package) -> None:
     # It is used there, and defined elsewhere; and a type of the kernel's own.
     assert found.of("panic") == ()
     assert found.of("task") == ()
+
+
+@pytest.mark.parametrize("modular", [False, True], ids=["all built in", "modular"])
+def test_a_kernel_without_modules_is_not_built_again_for_them(
+    modular: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = package(tmp_path, WITH_BTF + (b"CONFIG_VETH=m\n" if modular else b""))
+    built = KernelOrgSource(
+        type="kernel-org", version="6.1", tarball=str(tmp_path / "gone.tar.xz")
+    )
+    known = fetch.pinned(there.kernel, there.cache)
+    assert known is not None
+    monkeypatch.setattr(fetch, "pinned", lambda *_: replace(known, source=built))
+    collected: list[KernelOrgSource] = []
+
+    def collect(
+        _: KernelOrg, pin: Pin, source: KernelOrgSource, work: Workplace
+    ) -> Collected:
+        collected.append(source)
+        return Collected(contents={}, origin=pin.origin)
+
+    monkeypatch.setattr(KernelOrg, "collect", collect)
+
+    with pytest.raises(ModuleMissingError, match="has no module veth"):
+        there.choose("veth")
+
+    assert collected == ([built] if modular else [])

@@ -23,7 +23,7 @@ RECIPE = Path(__file__).parents[3] / "images"
 
 
 def test_the_nearest_wins_key_by_key() -> None:
-    row = parse(["cpus=2", "lockdown=integrity", "sysctl={kernel.panic: 1}"])
+    row = parse(["cpus=2", "lockdown=integrity", "sysctl={kernel.sysrq: 1}"])
     suite = parse(["cpus={online: [0, 3], possible: 8}", "cgroup=v1"])
     case = parse(["sysctl={kernel.kptr_restrict: 2}", "lockdown=none"])
     assert merged([row, suite, case]).shown == {
@@ -216,11 +216,11 @@ def test_a_row_says_its_memory_once(tmp_path: Path) -> None:
         ("arguments=[console=null]", "whose console the runner reads"),
         ("arguments=['--']", "-- hides all words behind it"),
         ("arguments=['x=\"1']", "opens a quotation that nothing closes"),
-        ("sysctl={kernel.printk: '3 4 1 3'}", "kernel.printk 3 would hide"),
+        ("sysctl={kernel.printk: '3 4 1 3'}", "kernel.printk 3 4 1 3 would hide"),
         ("sysctl={kernel.printk: 1}", "kernel.printk 1 would hide"),
         ("sysctl={kernel.printk: -7}", "kernel.printk -7 would hide"),
-        ("sysctl={kernel/printk: '1 4 1 7'}", "kernel/printk 1 would hide"),
-        ("sysctl={kernel.printk: ' 0x1 4 1 7'}", "kernel.printk 1 would hide"),
+        ("sysctl={kernel/printk: '1 4 1 7'}", "kernel/printk 1 4 1 7 would hide"),
+        ("sysctl={kernel.printk: ' 0x1 4 1 7'}", "kernel.printk 0x1 4 1 7 would"),
         ("sysctl={kernel.printk: 7, kernel/printk: 1}", "kernel/printk 1 would hide"),
         ("sysctl={kernel..printk: 1}", "'kernel..printk' has an empty part"),
         ("sysctl={kernel/./printk: 1}", "'kernel/./printk' has an empty part"),
@@ -243,6 +243,51 @@ def test_a_console_that_tells_more_is_fine() -> None:
 @pytest.mark.parametrize(
     ("word", "told"),
     [
+        # The kinds that would leave the guest without what answers the runner.
+        ("rdinit=/bin/sh", "something else in the place of the guest's init"),
+        ("init=/bin/sh", "run it as a `command` of a case"),
+        ("single", "something else in the place of the guest's init"),
+        ("-s", "something else in the place of the guest's init"),
+        ("1", "something else in the place of the guest's init"),
+        ("root=/dev/vda1", "a command gets one by the key `root` of its case"),
+        ("rootwait", "is about a root file system"),
+        ("noinitrd", "is about a root file system"),
+        ("kgdboc=ttyS0", "wait for a debugger"),
+        ("ip=dhcp", "write `interfaces`"),
+        ("pci=nomsi,off", "would take the guest's network from it"),
+        ("8250.nr-uarts=0", "would take the guest's console from it"),
+        ("nomodule", "keeps the guest from loading modules"),
+        ("module_blacklist=virtio_net", "those that `modules` names"),
+        ("modprobe.blacklist=virtio_net", "keeps the guest from loading modules"),
+        ("boot_delay=1000", "longer than the runner waits"),
+        ("bootconfig", "write them as `arguments`"),
+        ("crashkernel=128M", "for a second kernel that nothing loads"),
+        ("hugepages=200", "write `sysctl: {vm.nr_hugepages: 8}`"),
+        ("hugetlb_cma=64M", "takes memory from the guest"),
+        ("systemd.log_level=debug", "is for systemd or dracut"),
+        ("rd.break", "is for systemd or dracut"),
+        ("LD_PRELOAD=/x.so", "would be in the environment of init"),
+        # What decides how a guest ends.
+        ("panic=0", "they end when their kernel panics"),
+        ("panic=10", "they end when their kernel panics"),
+        ("pause_on_oops=5", "they end when their kernel panics"),
+        ("reboot=b", "decides how the guest ends"),
+        # What blinds the guard on the kernel's reports.
+        ("nowatchdog", "would hide what the kernel reports of itself; leave it out"),
+        ("nosoftlockup", "would hide"),
+        ("nmi_watchdog=0", "would hide"),
+        ("nmi_watchdog=panic,0", "would hide"),
+        ("watchdog_thresh=0", "would hide"),
+        ("rcupdate.rcu_cpu_stall_suppress=1", "would hide"),
+        ("rcupdate.rcu-cpu-stall-suppress", "would hide"),
+        ("kasan=off", "use a row with a kernel that was built without it"),
+        ("kfence.sample_interval=0", "would turn off a check"),
+        ("kcsan.early_enable=0", "would turn off a check"),
+        ("kmemleak=off", "would turn off a check"),
+        ("lockdep.prove_locking=0", "would turn off a check"),
+        ("no_debug_objects", "would turn off a check"),
+        ("slub_debug=-", "would turn off a check"),
+        ("slab_debug=-", "would turn off a check"),
         ("mem=200M", "mem=200M contradicts `memory`, which says the same; write"),
         ("memmap=64M$0x10000000", "contradicts `memory`"),
         ("maxcpus=1", "contradicts `cpus`"),
@@ -265,11 +310,49 @@ def test_a_console_that_tells_more_is_fine() -> None:
         ("sysctl.kernel/printk", "write `sysctl: {kernel.printk: …}`"),
     ],
 )
-def test_what_a_key_says_is_no_argument(tmp_path: Path, word: str, told: str) -> None:
+def test_what_a_guest_can_not_do_with_is_no_argument(
+    tmp_path: Path, word: str, told: str
+) -> None:
     with pytest.raises(UsageError, match=re.escape(told)):
-        parse([f"arguments=[{word}]"])
+        parse([f"arguments=['{word}']"])
     with pytest.raises(UsageError, match=rf"4: .*{re.escape(told)}"):
-        read(tmp_path, f"    arguments: [{word}]\n")
+        read(tmp_path, f"    arguments: ['{word}']\n")
+
+
+def test_arguments_that_turn_checks_on_are_fine() -> None:
+    words = ["slub_debug=FZ", "kfence.sample_interval=10", "kasan=on", "kmemleak=on"]
+    words += ["nmi_watchdog=panic", "watchdog_thresh=20", "pci=nomsi", "panic_on_warn"]
+    words += ["rcupdate.rcu_cpu_stall_suppress=0", "oops=panic", "hugepagesz=2M"]
+    words += ["8250.nr_uarts=2", "kasan_multi_shot", "initcall_blacklist=xfs_init"]
+
+    assert parse([f"arguments={words}"]).arguments == tuple(words)
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("kernel.panic: 0", "sysctl: kernel.panic 0 contradicts what guests have"),
+        ("kernel/panic: 30", "sysctl: kernel/panic 30 contradicts what guests have"),
+        ("kernel.panic_on_oops: 0", "they end when their kernel panics or oopses"),
+        ("kernel.watchdog: 0", "would hide what the kernel reports of itself"),
+        ("kernel.soft_watchdog: '0'", "would hide"),
+        ("kernel.watchdog_thresh: 0", "would hide"),
+        ("kernel.hung_task_timeout_secs: 0x0", "would hide"),
+        ("kernel.hung_task_warnings: 0", "would hide"),
+        ("kernel.bpf_stats_enabled: 0", "counting how often programs run"),
+    ],
+)
+def test_sysctls_that_blind_a_run_are_refused(setting: str, told: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(told)):
+        parse([f"sysctl={{{setting}}}"])
+
+
+def test_sysctls_that_blind_nothing_are_fine() -> None:
+    setting = (
+        "kernel.panic: -1, kernel.watchdog_thresh: 30, kernel.hung_task_warnings: -1"
+    )
+
+    assert len(parse([f"sysctl={{{setting}}}"]).sysctl or {}) == 3
 
 
 @pytest.mark.parametrize(

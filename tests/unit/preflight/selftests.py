@@ -131,7 +131,9 @@ class Selftests:
         name = f"{path.stem}.bpf.o"
         words = [CLANG, "-target", "bpf", "-mcpu=v1", "-g", "-O2", "-w"]
         words += ["-D__TARGET_ARCH_x86", "-D__x86_64__"]
-        words += ["-I/usr/include/x86_64-linux-gnu", f"-I{path.parent}"]
+        # Of this machine, or of the package for cross compilers.
+        words += ["-I/usr/include/x86_64-linux-gnu"]
+        words += ["-I/usr/x86_64-linux-gnu/include", f"-I{path.parent}"]
         words += ["-fno-crash-diagnostics", "-c", str(path), "-o", name]
         done = subprocess.run(words, cwd=self.folder, capture_output=True)
         if done.returncode:

@@ -1,5 +1,7 @@
 """Reads of the kernel's structs that no relocation adapts."""
 
+import pytest
+
 from runner.preflight.model import Effect, Finding, FindingKind
 from tests.unit.preflight.made import an_object, checked, kernel
 
@@ -100,3 +102,77 @@ def test_a_cast_to_a_larger_struct_is_not_judged() -> None:
     body = "bpf_probe_read_kernel(&sink, sizeof(sink), (char *)task + 4096);"
 
     assert findings(body) == ()
+
+
+OVER_LINES = """\
+	bpf_probe_read_kernel(
+		&sink,
+		sizeof(sink),
+		&me->tgid
+	);
+	sink = 0;
+"""
+
+
+def test_the_lines_of_a_statement_name_the_field() -> None:
+    (found,) = findings(CURRENT + OVER_LINES)
+
+    assert found.place.source.endswith("bpf_probe_read_kernel(")
+    assert "`tgid` is at task_struct+28" in found.reason
+    assert findings(CURRENT + OVER_LINES, SAME) == ()
+
+
+BOTH = "__builtin_memcpy(&found, &task->pid, sizeof(found));"
+
+
+def test_two_fields_at_once_are_refused_where_they_are_named() -> None:
+    (found,) = findings(BOTH, SAME)
+
+    assert found.effect is Effect.NOT_LOADED
+    assert "reads 8 bytes of task_struct at once, where `pid` (int, 4 " in found.reason
+    assert "bpf_probe_read_kernel" in found.cure
+    assert findings(BOTH, SAME, "kprobe/wake") == ()
+
+
+def test_a_relocation_does_not_make_two_fields_one() -> None:
+    relocated = HEAD.replace("void *mm; };", "void *mm; } CORE;")
+    item = an_object(relocated + PROGRAM % ("fentry/wake", BOTH))
+
+    (found,) = checked(item, kernel(MOVED)).findings
+
+    assert found.effect is Effect.NOT_LOADED
+    assert found.subject == "task_struct.pid"
+
+
+PER_CPU = """\
+#include <bpf/bpf_helpers.h>
+struct queue { long lock; int length; };
+extern const struct queue queues __ksym;
+int sink;
+SEC("raw_tp/x") int reads(unsigned long long *ctx)
+{
+	const struct queue *queue = %s;
+
+	if (queue)
+		sink = queue->length;
+	return 0;
+}
+"""
+QUEUES = "struct queue { long lock; %s int length; } queues; long total;"
+
+
+@pytest.mark.parametrize(
+    "queue",
+    ["bpf_per_cpu_ptr(&queues, 0)", "bpf_this_cpu_ptr(&queues)", "&queues"],
+)
+def test_variables_of_the_kernel_are_followed(queue: str) -> None:
+    item = an_object(PER_CPU % queue)
+
+    def found(types: str) -> list[Finding]:
+        findings_ = checked(item, kernel(types)).findings
+        return [it for it in findings_ if it.kind is FindingKind.FIELD_UNRELOCATED]
+
+    assert found(QUEUES % "") == []
+    (finding,) = found(QUEUES % "long more;")
+    assert finding.subject == "queue+8"
+    assert "`length` is at queue+16" in finding.reason

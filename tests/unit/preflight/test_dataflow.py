@@ -10,7 +10,14 @@ import pytest
 
 from runner.bpf.object import BpfObject
 from runner.preflight import dataflow
-from runner.preflight.dataflow import Use, UseKind, Worklist, followed, offset_on
+from runner.preflight.dataflow import (
+    Interest,
+    Use,
+    UseKind,
+    Worklist,
+    followed,
+    offset_on,
+)
 from runner.preflight.flowstate import FlowState
 from runner.preflight.references import Address, Flow
 from runner.preflight.values import (
@@ -264,6 +271,72 @@ def test_poison_has_no_offset() -> None:
     poison = type(before)(0x85, 0, 0, 0, 0xBAD2310)
 
     assert offset_on(first.value, flow, {at: poison}) is None
+
+
+KEPT = """\
+struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1);
+	__type(key, int); __type(value, struct outer *); } kept SEC(".maps");
+SEC("xdp") int reads(unsigned long long *ctx)
+{
+	int zero = 0;
+	struct outer **place = bpf_map_lookup_elem(&kept, &zero);
+	struct inner *inner = 0;
+
+	if (!place)
+		return ctx[1];
+	bpf_probe_read_kernel(&inner, sizeof(inner), &(*place)->inner);
+	bpf_probe_read_kernel(&sink, sizeof(sink), (void *)inner + 16);
+	return 0;
+}
+"""
+
+
+def test_of_no_interest_is_what_no_relocation_gives_a_type() -> None:
+    item = an_object(TYPES + KEPT)
+    flow = Flow(item, {it.name for it in item.programs})
+    all_, some = (
+        [it.value for it in followed(item, flow, interest=interest).uses]
+        for interest in (None, Interest(contexts=(), helpers=()))
+    )
+
+    assert [("CONTEXT", 8)] in map(way, all_)
+    assert {steps[-1][0] for steps in map(way, some)} == {"UNTYPED"}
+    # What lies in a map has no type, until a member of it is read.
+    (last,) = (it for it in some if it.offset == 16)
+    assert last.origin is not None
+    assert last.origin.base is not None
+    assert last.origin.base.relocations
+
+
+SHARED = """\
+static __attribute__((noinline)) int shared(unsigned long long *ctx)
+{
+	unsigned long long sum = 0;
+
+#pragma clang loop unroll(full)
+	for (int i = 0; i < 200; i++) {
+		if (ctx[0] == sink + i)
+			sum += ctx[i & 7];
+	}
+	return sum;
+}
+"""
+CALLER = 'SEC("fentry/a%d") int p%d(unsigned long long *ctx) { return shared(ctx); }\n'
+
+
+def test_a_function_is_followed_once_for_all_of_its_callers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    callers = "".join(CALLER % (it, it) for it in range(6))
+    item = an_object(TYPES + SHARED + callers)
+    instructions = sum(map(len, item.code.values()))
+    monkeypatch.setattr(dataflow, "MOST_VISITS", 2 * instructions)
+
+    flow = found(item)
+
+    assert instructions > 500
+    assert flow.given_up is None
+    assert len({it.value.origin for it in flow.uses}) == 6
 
 
 class ShuffledWorklist(Worklist):

@@ -1,5 +1,7 @@
 """Records of tracepoints, against what programs read of them."""
 
+import pytest
+
 from runner.facts import traced
 from runner.facts.model import Facts
 from runner.facts.traced import Traced
@@ -190,3 +192,49 @@ SEC("tp/syscalls/sys_enter_openat") int on_enter(struct enter *ctx)
 
     assert found(1) == ()
     assert [it.kind for it in found(2)] == [FindingKind.RECORD_SHORT]
+
+
+NESTED = """\
+struct head { unsigned short type; unsigned char flags, preempt; int pid; };
+struct who { char comm[16]; int pid; int prio; };
+struct freed { struct head head; struct who who; };
+struct who copy;
+char letters[16];
+SEC("tp/sched/freed") int on_freed(struct freed *ctx)
+{
+	%s
+	return 0;
+}
+"""
+COPIES = (
+    "bpf_probe_read_kernel(&copy, sizeof(copy), &ctx->who);",
+    "__builtin_memcpy(&copy, &ctx->who, sizeof(copy));",
+    "copy = ctx->who;",
+)
+LETTERS = "for (int i = 0; i < 16; i++) letters[i] = ctx->who.comm[i];"
+
+
+def of_nested(body: str, text: str) -> tuple[Finding, ...]:
+    record = traced.parse_format(text)
+    assert record is not None
+    facts = Facts(release="", traced=Traced(events={"sched/freed": record}))
+    return checked(an_object(NESTED % body), kernel(TYPES), facts=facts).findings
+
+
+@pytest.mark.parametrize("body", [*COPIES, LETTERS])
+def test_a_part_of_the_record_that_is_copied_whole_is_right(body: str) -> None:
+    assert of_nested(body, OLD) == ()
+
+
+@pytest.mark.parametrize("body", COPIES)
+def test_each_field_of_a_copy_is_told_by_its_name(body: str) -> None:
+    subjects = {it.subject for it in of_nested(body, NEW)}
+
+    assert subjects == {f"sched/freed, {name}" for name in ("comm", "pid", "prio")}
+
+
+def test_the_bytes_of_an_array_are_told_of_once() -> None:
+    found = of_nested(LETTERS, NEW)
+
+    assert {it.subject for it in found} == {"sched/freed, comm"}
+    assert len(found) == len({it.kind for it in found}) == 2

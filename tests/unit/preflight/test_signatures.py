@@ -230,6 +230,37 @@ def test_the_return_of_void_is_warned_of() -> None:
     assert finding.is_warning
 
 
+LATE = (
+    'SEC("kretprobe/closed") int closes(struct pt_regs *ctx)\n'
+    "{ sink = PT_REGS_PARM1(ctx); return 0; }",
+    'SEC("kretprobe/closed") int BPF_KPROBE(closes, void *first)\n'
+    "{ sink = (long)first; return 0; }",
+)
+
+
+@pytest.mark.parametrize("program", LATE)
+def test_an_argument_is_gone_when_the_function_returns(program: str) -> None:
+    (finding,) = findings(program)
+
+    assert finding.kind is FindingKind.ARGUMENT_MISSING
+    assert finding.is_warning
+    assert finding.subject == "closed, argument 1"
+    assert "reads the register of argument 1 when closed() returns" in finding.reason
+    assert 'SEC("kprobe/closed")' in finding.cure
+    assert finding.place.line
+
+
+def test_nothing_is_returned_yet_when_the_function_begins() -> None:
+    (finding,) = findings(
+        'SEC("kprobe/closed") int closes(struct pt_regs *ctx)\n'
+        "{ sink = PT_REGS_RC(ctx); return 0; }"
+    )
+
+    assert finding.is_warning
+    assert finding.subject == "closed, return value"
+    assert 'SEC("kretprobe/closed")' in finding.cure
+
+
 RAW = """\
 SEC("raw_tp/opened") int opens(unsigned long long *ctx)
 {

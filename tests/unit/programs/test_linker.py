@@ -1,5 +1,6 @@
 """Shared libraries, compared with what the machine's own linker finds."""
 
+import platform
 import re
 import shutil
 import subprocess
@@ -7,17 +8,25 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from runner.arch import named
 from runner.programs import ldcache, linker
 from runner.programs.errors import ProgramError
 from runner.programs.linker import Linker
 from tests.unit.programs.built import DATA, gcc, needs_gcc
 
 TARGET = PurePosixPath("/run/files/tool")
+# How `ldconfig -p` calls libraries of the machine (elf/cache.c of glibc).
+LDCONFIGS_WORDS = {
+    "x86_64": "x86-64",
+    "aarch64": "AArch64",
+    "s390x": "64bit",
+    "riscv64": "double-float",
+}
 REAL = ("/bin/true", "/usr/sbin/bpftool", "/usr/bin/qemu-system-x86_64")
 
 
 def found(program: Path, *, library_path: str = "") -> dict[str, Path]:
-    own = Linker(machine="x86_64", library_path=library_path)
+    own = Linker(machine=platform.machine(), library_path=library_path)
     files = linker.closure(program, TARGET, own)
     return {str(it.target): it.source for it in files}
 
@@ -126,11 +135,12 @@ def test_a_cache_decides_between_folders(tmp_path: Path) -> None:
     ldconfig = shutil.which("ldconfig") or "/sbin/ldconfig"
     subprocess.run([ldconfig, "-C", cache, "-f", configuration, "-X"], check=True)
 
-    files = linker.closure(tool, TARGET, Linker(machine="x86_64", cache_file=cache))
+    own = Linker(machine=platform.machine(), cache_file=cache)
+    files = linker.closure(tool, TARGET, own)
 
     # A guest has no cache: it goes to where its linker looks without one.
     assert {str(it.target): it.source for it in files}[
-        "/lib/x86_64-linux-gnu/libanswer.so.1"
+        f"/lib/{named(platform.machine()).debian.triplet}/libanswer.so.1"
     ] == tmp_path / "opt/libanswer.so.1"
 
 
@@ -164,9 +174,10 @@ def build(
 def test_the_machines_own_cache_says_what_ldconfig_says() -> None:
     ldconfig = shutil.which("ldconfig") or "/sbin/ldconfig"
     printed = subprocess.run([ldconfig, "-p"], capture_output=True, text=True).stdout
-    lines = re.findall(r"^\t(\S+) \(libc6,x86-64\) => (\S+)$", printed, re.MULTILINE)
+    kind = LDCONFIGS_WORDS[platform.machine()]
+    lines = re.findall(rf"^\t(\S+) \(libc6,{kind}\) => (\S+)$", printed, re.MULTILINE)
 
-    found = ldcache.read("x86_64")
+    found = ldcache.read(platform.machine())
 
     assert lines
     assert found == {name: Path(path) for name, path in reversed(lines)}

@@ -119,6 +119,7 @@ def test_a_part_that_was_stopped_and_has_no_plan_is_refused() -> None:
         ({"selection": SELECTION.model_copy(update={"matrix_sha256": ""})}, "matrix"),
         ({"selection": SELECTION.model_copy(update={"suites_sha256": ""})}, "suites"),
         ({"selection": SELECTION.model_copy(update={"expression": "x"})}, "-k"),
+        ({"selection": SELECTION.model_copy(update={"guest": ("cpus=2",)})}, "--guest"),
         ({"shard": Shard(index=2, count=3, planned=PLANNED, own=())}, "of shards"),
         ({"shard": Shard(index=2, count=2, planned=("5",), own=())}, "kernels"),
         ({"shard": None}, "it was run without --shard"),

@@ -60,3 +60,12 @@ def test_hostile_names_are_quoted() -> None:
         *("bpf-kernel-matrix", "--kernels", "6.1; reboot"),
         *("-k", "s::$(reboot); `x`"),
     ]
+
+
+def test_the_guest_that_the_run_had_is_named() -> None:
+    case = CaseResult(kernel="6.1", suite="s", case="x", outcome=Outcome.FAILED)
+    again = repeat.command(case, ("cpus=2", "sysctl={kernel.sysrq: 1}")).on("6.1")
+    assert shlex.split(again) == [
+        *("bpf-kernel-matrix", "--kernels", "6.1", "--guest", "cpus=2"),
+        *("--guest", "sysctl={kernel.sysrq: 1}", "-k", "s::x"),
+    ]

@@ -144,6 +144,7 @@ class Scripted:
         known: Any = SimpleNamespace(
             settings=SimpleNamespace(reports=self._folder),
             matrix=SimpleNamespace(kernels=[KERNEL]),
+            failures=dict,
             known=lambda _: KnownKernel(version=KernelVersion.parse(kernel)),
             tests_of=lambda *_: (),
             root_of=self.root_of,

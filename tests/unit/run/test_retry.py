@@ -3,17 +3,24 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
 from runner.case.attempt import CaseJob
+from runner.guest.environment import EnvironmentUnavailableError
 from runner.guest.guest import Guest
+from runner.matrix.environment import parse
 from runner.matrix.matrix import Kernel
 from runner.results import CaseResult, Outcome
 from runner.run import retry
 from runner.run.lease import GuestLease, Need
+from runner.run.retry import KernelCase
+from runner.run.run import Run
+from runner.suites.known import KnownKernel
 from runner.suites.model import Case
+from runner.versions import KernelVersion
 from tests.unit.guest.doubles import KERNEL, FakeAgent, guest
 
 JOB = CaseJob(
@@ -167,3 +174,23 @@ def test_who_did_not_pass_leaves_a_suspect_guest(
     retry._once(JOB, lent)
 
     assert lent.is_suspect is (outcome in (Outcome.FAILED, Outcome.ERROR))
+
+
+def test_a_kernel_that_nobody_has_fails_no_case_for_its_guest() -> None:
+    environment = parse(["user={uid: 1, namespace: true, token: {maps: any}}"])
+    case = SimpleNamespace(
+        kernel=KERNEL,
+        case=JOB.case,
+        within=SimpleNamespace(guest=environment),
+        loaded=SimpleNamespace(suite=SimpleNamespace(cases=())),
+    )
+    failures: dict[str, tuple[str, str]] = {}
+    run = SimpleNamespace(
+        failures=lambda: failures,
+        known=lambda _: KnownKernel(version=KernelVersion.parse("5.10")),
+    )
+
+    with pytest.raises(EnvironmentUnavailableError, match="no BPF tokens"):
+        retry.require_guest(cast("Run", run), cast("KernelCase", case))
+    failures[KERNEL.id] = ("it is unavailable", "check your network")
+    retry.require_guest(cast("Run", run), cast("KernelCase", case))

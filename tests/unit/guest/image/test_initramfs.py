@@ -1,12 +1,14 @@
 """What is in a guest's initramfs."""
 
 import gzip
+import platform
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from runner.arch import X86_64
+from runner.arch import S390X, named
 from runner.errors import InfrastructureError
 from runner.guest.image import initramfs
 from runner.guest.image.initramfs import Tools
@@ -18,7 +20,7 @@ RECIPE = Path(__file__).parents[4] / "images"
 def tools(tmp_path: Path) -> Tools:
     agent = tmp_path / "agent"
     agent.write_bytes(b"\x7fELF the agent")
-    return Tools(architecture=X86_64, agent=agent, recipe=RECIPE)
+    return Tools(architecture=named(platform.machine()), agent=agent, recipe=RECIPE)
 
 
 def test_packing_twice_gives_the_same_bytes(tools: Tools) -> None:
@@ -80,6 +82,16 @@ def test_what_is_packed_can_be_unpacked(tools: Tools) -> None:
         check=True,
     ).stdout.decode()
     assert {"init", "usr/bin/agent", "usr/sbin/bpftool"} <= set(names.split())
+
+
+def test_a_guest_of_s390x_begins_with_the_agent(tools: Tools) -> None:
+    there = {it.path: it for it in initramfs.userland(tools)}
+    s390x = replace(tools.architecture, board=S390X.board)
+    other = replace(tools, architecture=s390x)
+    first = {it.path: it for it in initramfs.userland(other)}["init"]
+
+    assert there["init"].data == b"bin/busybox"
+    assert first.data == initramfs.AGENT.lstrip("/").encode()
 
 
 def test_a_missing_agent_is_named_with_what_to_do(tools: Tools) -> None:
