@@ -69,7 +69,7 @@ def judged(
     if report is None or verdict.failure_class == _NAME:
         return verdict
     if verdict.outcome is Outcome.ERROR:
-        return of_error(verdict, report)
+        return of_error(verdict, report, case)
     if is_lost:
         return verdict
     declared = case.failure_on(kernel)
@@ -87,11 +87,15 @@ def also(verdict: _Verdict, report: KernelReport) -> _Verdict:
     return verdict.model_copy(update={"message": said, "console": report.text})
 
 
-def of_error(error: CaseVerdict, report: KernelReport) -> CaseVerdict:
+def of_error(error: CaseVerdict, report: KernelReport, case: Case) -> CaseVerdict:
     """Return the verdict on an error that came with a report.
 
-    A second try may end well, and would not take back what the kernel said.
+    A second try may end well, and would not take back what the kernel said. A report
+    that the suite declares excuses no error: what else was to be seen was not.
     """
+    declared = case.expect_failure
+    if declared is not None and is_one_of(_NAME, declared.classes):
+        return also(error, report)
     if report.again:
         return error
     reported = of_report(report)

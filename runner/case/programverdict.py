@@ -208,7 +208,7 @@ def of_end(run: ProgramRun, case: Case) -> CaseVerdict | None:
     found = _of_end(run, case)
     if found is None or run.report is None or found.outcome is not Outcome.ERROR:
         return found
-    return kernelreport.of_error(found, run.report)
+    return kernelreport.of_error(found, run.report, case)
 
 
 def _of_end(run: ProgramRun, case: Case) -> CaseVerdict | None:

@@ -17,6 +17,8 @@ CONSOLE_LEVEL = 5
 Refusal = Callable[[str | None], str | None]
 
 _NUMBER = re.compile(r"\s*(-?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
+# Of the guest's network, console, memory of the host and random numbers.
+_DRIVERS = re.compile(r"virtio|serial8250|pl011|sclp|hvc|pci_|uio")
 _HIDES = "would hide what the kernel reports of itself"
 _LEAVE_OUT = f"{_HIDES}; leave it out"
 
@@ -56,6 +58,16 @@ def _always(why: str) -> Refusal:
 
 def _at_zero(why: str) -> Refusal:
     return lambda value: why if number(value) == 0 else None
+
+
+def _unless_within(most: int, why: str) -> Refusal:
+    """Refuse 0, which means never, and what is so late that it means the same."""
+
+    def refuse(value: str | None) -> str | None:
+        found = number(value)
+        return None if found is None or 0 < found <= most else why
+
+    return refuse
 
 
 def _below_zero_only(why: str) -> Refusal:
@@ -107,6 +119,12 @@ def _printk(value: str | None) -> str | None:
     return f"{_HIDES}; its first number must be at least {CONSOLE_LEVEL}"
 
 
+def _without_devices(value: str | None) -> str | None:
+    if not _DRIVERS.search(value or ""):
+        return None
+    return "would take drivers from the guest that the runner reaches it by"
+
+
 def _said_by(key: str, instead: str) -> Refusal:
     return _always(f"contradicts `{key}`, which says the same; write `{instead}`")
 
@@ -145,6 +163,13 @@ _TAKES_MEMORY = (
     "takes memory from the guest before it has come up, and nobody sees how much it got"
 )
 
+# Seconds: the most that the kernel takes for the sysctl (kernel/watchdog.c); and more
+# than a case that waits for it would be given.
+_WATCHDOG = 60
+_HUNG = 600
+# Milliseconds, a hundred times of what it is by default.
+_SAMPLE = 10_000
+
 ARGUMENTS: Mapping[str, Refusal] = {
     # What the kernel reports of itself. Source: early_param(), __setup() and
     # module_param() of kernel/printk/printk.c of 6.12, with `printk.` for those of the
@@ -159,7 +184,9 @@ ARGUMENTS: Mapping[str, Refusal] = {
     # kernel/watchdog.c, kernel/rcu/update.c.
     **_all(("nowatchdog", "nosoftlockup"), _always(_LEAVE_OUT)),
     "nmi_watchdog": _when("0", _LEAVE_OUT),
-    "watchdog_thresh": _at_zero(_LEAVE_OUT),
+    "watchdog_thresh": _unless_within(_WATCHDOG, _LEAVE_OUT),
+    # kernel/workqueue.c.
+    "workqueue.watchdog_thresh": _unless_within(_HUNG, _LEAVE_OUT),
     **_all(
         (
             "rcupdate.rcu_cpu_stall_suppress",
@@ -170,7 +197,7 @@ ARGUMENTS: Mapping[str, Refusal] = {
     # mm/kasan/hw_tags.c, mm/kfence/core.c, kernel/kcsan/core.c, mm/kmemleak.c,
     # kernel/locking/lockdep.c, lib/debugobjects.c, mm/slub.c.
     "kasan": _when_off(_NO_CHECK),
-    "kfence.sample_interval": _at_zero(_NO_CHECK),
+    "kfence.sample_interval": _unless_within(_SAMPLE, _NO_CHECK),
     "kcsan.early_enable": _when_off(_NO_CHECK),
     "kmemleak": _when_off(_NO_CHECK),
     "lockdep.prove_locking": _at_zero(_NO_CHECK),
@@ -206,6 +233,7 @@ ARGUMENTS: Mapping[str, Refusal] = {
             "`interfaces`"
         ),
     ),
+    "initcall_blacklist": _without_devices,
     "pci": _when("off", "would take the guest's network from it; leave it out"),
     "8250.nr_uarts": _at_zero("would take the guest's console from it; leave it out"),
     **_all(
@@ -247,11 +275,12 @@ SYSCTLS: Mapping[str, Refusal] = {
     **_all(
         (
             *("kernel.watchdog", "kernel.soft_watchdog", "kernel.nmi_watchdog"),
-            *("kernel.watchdog_thresh", "kernel.hung_task_timeout_secs"),
-            "kernel.hung_task_warnings",
+            *("kernel.hung_task_warnings", "kernel.hung_task_check_count"),
         ),
         _at_zero(_LEAVE_OUT),
     ),
+    "kernel.watchdog_thresh": _unless_within(_WATCHDOG, _LEAVE_OUT),
+    "kernel.hung_task_timeout_secs": _unless_within(_HUNG, _LEAVE_OUT),
     "kernel.panic": _below_zero_only(_AT_PANIC),
     "kernel.panic_on_oops": _at_zero(_AT_PANIC),
     "kernel.bpf_stats_enabled": _at_zero(

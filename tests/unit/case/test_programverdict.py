@@ -8,7 +8,7 @@ from runner.failures import splats
 from runner.guest.replies import CommandEnd
 from runner.harness.gotest import GoReader
 from runner.results import Outcome, Printed
-from runner.suites.model import Case
+from runner.suites.model import Case, ExpectedFailure
 from tests.unit.harness.recorded import read
 
 CASE = Case.model_validate(
@@ -115,12 +115,28 @@ def test_what_may_be_missing_is_said_where_no_list_has_it(
     assert (UNLISTED in said) is is_said
 
 
-def test_a_program_that_hangs_after_a_report_of_the_kernel_is_not_run_again() -> None:
+def hung_after_a_report() -> ProgramRun:
     run = ended(b"")
     hung = CommandEnd(pid=1, exit=None, signal=None, timed_out=True, duration_ms=1)
     run.end, run.report = hung, splats.reported("BUG: KASAN: use-after-free in f\n")
+    return run
 
-    found = of_end(run, CASE)
+
+def test_a_declared_report_excuses_no_hang() -> None:
+    declared = ExpectedFailure.model_validate(
+        {"class": "kernel_warned", "reason": "it warns"}
+    )
+    case = CASE.model_copy(update={"expect_failure": declared})
+
+    found = of_end(hung_after_a_report(), case)
+
+    assert found is not None
+    assert (found.outcome, found.failure_class) == (Outcome.ERROR, "timed_out")
+    assert "the kernel also reported: BUG: KASAN" in found.message
+
+
+def test_a_program_that_hangs_after_a_report_of_the_kernel_is_not_run_again() -> None:
+    found = of_end(hung_after_a_report(), CASE)
 
     assert found is not None
     assert (found.outcome, found.failure_class) == (Outcome.FAILED, "kernel_warned")

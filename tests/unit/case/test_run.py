@@ -1114,6 +1114,16 @@ def test_what_is_lost_after_a_warning_is_a_failure(job_of: JobOf) -> None:
     assert "; then: the guest was lost: QEMU exited with" in result.message
 
 
+def test_a_declared_warning_excuses_no_lost_guest(job_of: JobOf) -> None:
+    gone = GuestError("QEMU exited with status 1", cause="early_exit")
+    declared = case(RIGHT, expect_failure={"class": "kernel_warned", "reason": "x"})
+
+    result = job_of.run(declared, {"load": EOFError()}, vm=FakeVm(said=WARNS, end=gone))
+
+    assert (result.outcome, result.failure_class) == (Outcome.ERROR, "early_exit")
+    assert "the kernel also reported: WARNING" in result.message
+
+
 def test_what_is_lost_after_a_stall_is_no_verdict(job_of: JobOf) -> None:
     stall = "[   60.0] rcu: INFO: rcu_preempt self-detected stall on CPU\n"
     gone = GuestError("QEMU exited with status 1", cause="early_exit")

@@ -57,6 +57,8 @@ LINES = (
     ("kernel/watchdog.c", "watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [my a:7]"),
     ("kernel/watchdog_hld.c", "NMI watchdog: Watchdog detected hard LOCKUP on cpu 1"),
     ("kernel/smp.c", "smp: csd: Detected non-responsive CSD lock (#1) on CPU#0, w"),
+    ("mm/oom_kill.c", "Out of memory: Killed process 101 (my sh) total-vm:1kB, anon-"),
+    ("mm/oom_kill.c", "Out of memory: Kill process 101 (sh) score 9 or sacrifice chil"),
     (_STALL, "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:"),
     (_STALL, "rcu: INFO: rcu_sched self-detected stall on CPU"),
     ("kernel/rcu/tree_exp.h", "rcu: INFO: rcu_preempt detected expedited stalls on C"),
