@@ -4,6 +4,7 @@
 #include "arguments.h"
 #include "census_files.h"
 #include "census_network.h"
+#include "kernel_log.h"
 #include "text.h"
 
 #include <dirent.h>
@@ -13,13 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/klog.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* SYSLOG_ACTION_SIZE_UNREAD of syslog(2): what nobody has read yet, and nobody reads.
- */
-#define SIZE_UNREAD 9
 /* PF_KTHREAD of include/linux/sched.h: a thread of the kernel's own. */
 #define KERNEL_THREAD 0x00200000
 #define LONGEST_LINE 1024
@@ -161,12 +158,11 @@ static json_t *taint(void)
 	return lines_json("/proc/sys/kernel/tainted", "\n");
 }
 
-/* How much the kernel has logged, whether or not it came to the console. */
 static json_t *log_size(void)
 {
 	char text[16];
 
-	snprintf(text, sizeof(text), "%d", klogctl(SIZE_UNREAD, NULL, 0));
+	snprintf(text, sizeof(text), "%d", kernel_log_size());
 	return json_pack("[s]", text);
 }
 

@@ -14,5 +14,9 @@ void kernel_log_skip(void);
  * whether some are missing.
  */
 json_t *kernel_log_json(bool *is_incomplete);
+/* How much was logged, whether or not it came to the console; for comparisons. What the
+ * functions above log themselves to end a line does not count.
+ */
+int kernel_log_size(void);
 
 #endif

@@ -44,6 +44,12 @@ cases:
       - {{command: [sh, -c, "({EATS}); exit 0"]}}
       - {{test_run: length}}
     expect: [{{value: "${{run.retval}}", equals: 50}}]
+  - name: ends_no_line
+    object: fine.bpf.c
+    trigger:
+      - {{command: [sh, -c, "printf '<3>{REPORT}' > /dev/kmsg"]}}
+      - {{test_run: length}}
+    expect: [{{value: "${{run.retval}}", equals: 50}}]
   - name: after
     object: fine.bpf.c
     trigger: [{{test_run: length}}]
@@ -85,6 +91,12 @@ def test_a_process_that_the_kernel_killed_for_memory_is_told(
 
     assert (case.outcome, case.failure_class) == (Outcome.FAILED, "kernel_warned")
     assert "Out of memory: Killed process" in case.message
+
+
+def test_a_line_without_an_end_is_of_the_case_that_made_it(finished: Finished) -> None:
+    case = finished.case("ends_no_line")
+
+    assert (case.outcome, case.failure_class) == (Outcome.FAILED, "kernel_warned")
 
 
 def test_the_run_is_incompatible_and_others_pass(finished: Finished) -> None:
