@@ -32,6 +32,7 @@ from runner.reports.style import (
     shown,
 )
 from runner.results import (
+    CaseResult,
     KernelRun,
     Outcome,
     RunResults,
@@ -217,19 +218,18 @@ def _notes(results: RunResults) -> list[tuple[str, str]]:
             for it in cases
             if it.outcome is Outcome.PASSED and it.message and not it.failure_class
         ),
-        *(
-            (
-                str(it.key),
-                f"flaky, {it.outcome} at the second try; at the first {it.flaky}",
-            )
-            for it in cases
-            if it.flaky
-        ),
+        *((str(it.key), _tries(it)) for it in cases if it.flaky),
         *((str(it.key), it.used_guest_words) for it in cases if it.used_guest_words),
         *((_about(it), it.text) for it in left),
         *((_about(it), it.text) for it in foretold.findings(results)),
         *((_about(it), f"not predicted: {it.text}") for it in left_out),
     ]
+
+
+def _tries(case: CaseResult) -> str:
+    # What failed twice is not flaky.
+    word = "flaky, " if case.outcome is Outcome.PASSED else ""
+    return f"{word}{case.outcome} at the second try; at the first {case.flaky}"
 
 
 def _about(it: foretold.SaidAlike) -> str:

@@ -170,6 +170,21 @@ def test_run_without_failures_is_short() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        (Outcome.PASSED, "flaky, passed at the second try; at the first it hung"),
+        (Outcome.ERROR, "5.10 task::comm: error at the second try; at the first it"),
+    ],
+)
+def test_only_what_passes_the_second_time_is_flaky(outcome: Outcome, said: str) -> None:
+    tried = case("5.10", "task", "comm", outcome, message="it hung", flaky="it hung")
+
+    text = " ".join(" ".join(rendered(tried, kernels=KERNELS[1:2])).split())
+
+    assert said in text
+
+
 def test_run_of_nothing_is_no_verdict() -> None:
     assert rendered(kernels=())[-1] == (
         "no verdict: nothing was checked, no case; no kernel, 24.1 s; reports: reports"
