@@ -17,6 +17,9 @@ from pydantic import BaseModel
 from runner.files.modelfile import FileEntry
 from runner.results import Record
 
+# Where pydantic keeps what it made of a model.
+_SCHEMA = "__pydantic_core_schema__"
+
 
 @cache
 def describe_all() -> None:
@@ -26,6 +29,10 @@ def describe_all() -> None:
         for name, field in model.model_fields.items():
             if field.description is None:
                 field.description = _described(model, name)
+    for model in models:
+        # What holds a model that was in use takes its schema as it was then.
+        if _SCHEMA in vars(model):
+            delattr(model, _SCHEMA)
     for model in models:
         model.model_rebuild(force=True)
 

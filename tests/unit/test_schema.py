@@ -3,6 +3,8 @@
 import copy
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -36,6 +38,19 @@ def check(subject: schema.DescribedFile, data: object) -> None:
 
 def test_files_are_fresh() -> None:
     assert not schema.stale(), "run: python -m runner.schema"
+
+
+def test_models_that_were_in_use_are_described_all_the_same() -> None:
+    program = """
+from runner.kernels.sources.debian import DebianSource
+from runner.matrix.matrix import Matrix
+from runner.results import Agreement, CaseVerdict, RunResults
+for it in (Agreement, CaseVerdict, RunResults, Matrix):
+    it.model_rebuild()
+from runner import schema
+assert not schema.stale()
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 @pytest.mark.parametrize("subject", schema.SUBJECTS, ids=lambda it: it.name)

@@ -113,6 +113,7 @@ SURVIVED = (
     "[    1.0] BUG: KASAN: slab-use-after-free in kfree+0x1/0x2",
     "[    1.0] UBSAN: array-index-out-of-bounds in net/core/filter.c:1:2",
     "[    1.0] BUG: KCSAN: data-race in a / b",
+    "[    1.0] Out of memory: Killed process 101 (sh) total-vm:184824kB, anon-rss:1kB",
     "[    1.0] BUG: scheduling while atomic: sh/12/0x00000002",
     "[    1.0] BUG: sleeping function called from invalid context at mm/a.h:1",
     "[    1.0] INFO: task sh:12 blocked for more than 120 seconds.",
