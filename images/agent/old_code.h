@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* QEMU before 10.0 keeps its translation of code of s390x whose memory has other
- * content since: of what one instruction writes (MVC, XC, MVCL), it takes notice of the
- * first byte only (fixed by e2faabee78ff in 8.2 and e43ced8be18d in 10.0). So it still
- * has the kernel's __init code after free_initmem(), and each plain store to such a
- * page looks for code there: programs that got some of these pages are up to 60 times
- * as slow.
+/* QEMU 7.2 keeps its translation of code of s390x whose memory has other content since:
+ * of what one instruction writes (MVC, XC, MVCL), it takes notice of the first byte
+ * only (fixed by e2faabee78ff, and by e43ced8be18d of January 2025). So it still has
+ * the kernel's __init code after free_initmem(), and each plain store to such a page
+ * looks for code there: programs that got some of these pages are up to 60 times as
+ * slow.
  */
 #ifndef OLD_CODE_H
 #define OLD_CODE_H
