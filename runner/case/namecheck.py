@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -281,14 +281,20 @@ def _map(name: str, shape: Shapes, at: Where) -> Iterator[Mistake]:
 
 
 def _meant(
-    case: Case, expectation: MapExpectation | RowsExpectation, shape: Shapes
-) -> Shape | str:
-    """Return the map that an expectation is about, or why there is none such."""
+    case: Case,
+    expectation: MapExpectation | RowsExpectation,
+    shape: Shapes,
+    at: Where,
+) -> Generator[Mistake, None, Shape]:
+    """Find what is wrong with `inner`; return the map that an expectation is about."""
     found = shape.maps.get(expectation.map, Shape())
     if expectation.inner is None:
         return found
     if found.is_of_maps is False or "." in expectation.map:
-        return f"map {expectation.map} is not a map of maps; leave out `inner`"
+        what = f"map {expectation.map} is not a map of maps; leave out `inner`"
+        yield Mistake((*at, "inner"), what)
+        return Shape()
+    yield from _inside(expectation.inner, found.key, (*at, "inner"))
     settings = case.maps.get(expectation.map)
     like = settings.inner_map if settings is not None else None
     if like is not None:
@@ -299,12 +305,7 @@ def _meant(
 def _value(
     case: Case, expectation: MapExpectation, shape: Shapes, at: Where
 ) -> Iterator[Mistake]:
-    found = _meant(case, expectation, shape)
-    if isinstance(found, str):
-        yield Mistake((*at, "inner"), found)
-        return
-    outer = shape.maps.get(expectation.map, Shape())
-    yield from _inside(expectation.inner, outer.key, (*at, "inner"))
+    found = yield from _meant(case, expectation, shape, at)
     yield from _inside(expectation.key, found.key, (*at, "key"))
     if expectation.field is not None and found.value is not None:
         try:
@@ -352,12 +353,7 @@ def _compared(expectation: Compared, shape: Shapes, at: Where) -> Iterator[Mista
 def _rows(
     case: Case, expectation: RowsExpectation, shape: Shapes, at: Where
 ) -> Iterator[Mistake]:
-    found = _meant(case, expectation, shape)
-    if isinstance(found, str):
-        yield Mistake((*at, "inner"), found)
-        return
-    outer = shape.maps.get(expectation.map, Shape())
-    yield from _inside(expectation.inner, outer.key, (*at, "inner"))
+    found = yield from _meant(case, expectation, shape, at)
     for number, row in enumerate(expectation.rows):
         for key, sample in (("key", found.key), ("value", found.value)):
             if key in row:

@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pydantic import JsonValue, ValidationError
 
@@ -164,23 +164,10 @@ class AgentExchange:
                 return reply
         raise self._loss(f"answered another request, not {operation}: {_shown(line)}")
 
-    def _loss(
-        self,
-        what: str,
-        *,
-        cause: str = "lost",
-        operation: str = "",
-        seconds: float = 0.0,
-        reachable: bool = True,
-    ) -> AgentLost:
+    def _loss(self, what: str, **how: Any) -> AgentLost:
+        """Note that the agent is lost; `how` is what AgentLost takes."""
         self._lost = f"the agent {what}"
-        return AgentLost(
-            self._lost,
-            cause=cause,
-            operation=operation,
-            seconds=seconds,
-            reachable=reachable,
-        )
+        return AgentLost(self._lost, **how)
 
 
 def encoded(data: bytes) -> str:

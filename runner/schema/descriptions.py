@@ -1,7 +1,7 @@
 """What the docstrings below a model's keys say, for its schema.
 
 pydantic can read them by itself (`use_attribute_docstrings`). It then looks for the
-source of each model whenever one is imported, which took a third of the time that the
+source of each model whenever one is imported, which took a sixth of the time that the
 runner needs to start. Only the schemas want them.
 """
 
