@@ -445,8 +445,9 @@ class SourceExcerpt(Record):
 
 
 _LOG_INCOMPLETE = (
-    "the kernel logged more than its log holds: what it reported first was only seen "
-    "if the console showed it; `arguments: [log_buf_len=4M]` makes room"
+    "not all of the kernel's log was seen, because it logged more than its log holds "
+    "(`arguments: [log_buf_len=4M]` makes room), or because its guest no longer "
+    "answered; what it reported was only seen if the console showed it"
 )
 
 
@@ -493,8 +494,9 @@ class CaseResult(CaseVerdict, CaseId):
     """What it left in its guest when all that it started had ended: pins, programs,
     maps and links, as "/sys/fs/bpf/counts" and "map counts (hash)"."""
     log_incomplete: bool = False
-    """Whether the kernel logged more during the case than its log holds. Then nobody
-    knows if it reported something before."""
+    """Whether some of what the kernel logged during the case was not seen: it was more
+    than its log holds, or the guest no longer answered. Then nobody knows if the kernel
+    reported something that the console did not show."""
     agreement: Agreement | None = None
     """What kernels are compared by; null for cases without `agree` and `record`."""
     environment: dict[str, JsonValue] = {}

@@ -46,7 +46,8 @@ class Aftermath:
     shown: str = ""
     # "map counts (hash)", "/sys/fs/bpf/counts".
     left: tuple[str, ...] = ()
-    # Whether the kernel overwrote new lines of its log before they were read.
+    # Whether new lines of the kernel's log were not read: it overwrote them, or the
+    # guest no longer answered.
     incomplete: bool = False
 
 
@@ -70,15 +71,15 @@ def of(guest: Guest, *own: LoadedObject | None) -> Aftermath:
     """
     if not guest.usable:
         return Aftermath(is_lost=True, shown=guest.vm.news())
-    logged, incomplete = "", False
+    logged, incomplete = "", True
     left: tuple[str, ...] = ()
     # First: the console may then have a guest's last words.
     with suppress(RunnerError), guest.doing("looking at what came of it"):
         found = guest.agent.traces(timeout=timeouts.ANSWER.seconds)
         incomplete = found.incomplete
-        guest.lost_log |= incomplete
         logged = text_of(found.records or ())
         left = _left(guest, found, _is_of(own))
+    guest.lost_log |= incomplete
     if incomplete:
         log.warning("%s: the kernel's log is incomplete", guest.kernel.id)
     return Aftermath(

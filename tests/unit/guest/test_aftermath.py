@@ -69,23 +69,26 @@ def test_the_log_has_what_a_quiet_console_lacks() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "incomplete"),
     [
         # A kernel without CONFIG_PRINTK, or that lets nobody look.
-        {**NOTHING, "records": None},
-        fault("no such operation"),
+        ({**NOTHING, "records": None}, False),
+        (fault("no such operation"), True),
     ],
 )
-def test_without_a_log_the_console_is_left(answer: dict[str, JsonValue]) -> None:
+def test_without_a_log_the_console_is_left(
+    answer: dict[str, JsonValue], incomplete: bool
+) -> None:
     up = guest(FakeAgent({"aftermath": answer}), vm=FakeVm(said="[1.0] BUG: x\n"))
 
-    assert of(up) == Aftermath(shown="[1.0] BUG: x\n")
+    assert of(up) == Aftermath(shown="[1.0] BUG: x\n", incomplete=incomplete)
 
 
 def test_a_guest_that_dies_meanwhile_leaves_its_console() -> None:
     up = guest(FakeAgent({"aftermath": EOFError()}), vm=FakeVm(said="[1.0] BUG: x\n"))
 
-    assert of(up) == Aftermath(shown="[1.0] BUG: x\n")
+    assert of(up) == Aftermath(shown="[1.0] BUG: x\n", incomplete=True)
+    assert up.lost_log
     assert up.life.state is State.LOST
 
 
