@@ -14,10 +14,11 @@ from runner.bpf import object as bpf_object
 from runner.bpf.bpftool import MapDump
 from runner.bpf.btf import Btf
 from runner.case import innermaps
-from runner.case.rawdump import map_dump, with_variables
+from runner.case.rawdump import map_dump, with_ids, with_variables
 from runner.guest.guest import Guest
 from runner.guest.replies import LoadedObject, MapInfo
 from runner.suites.checks import Observations
+from runner.suites.checks.innermaps import OF_MAPS
 from runner.suites.comparable import Compared
 from runner.suites.model import (
     Case,
@@ -112,6 +113,9 @@ def dump(guest: Guest, loaded: LoadedObject, info: MapInfo, data: bytes) -> MapD
     if info.id is not None:
         order = guest.kernel.architecture.elf.byte_order
         found = bpftool.parse_map_dump(guest.run(bpftool.map_dump(info.id)), order)
-        return with_variables(found, info.name, data) if data else found
+        if not data:
+            return found
+        named = with_ids if info.type in OF_MAPS else with_variables
+        return named(found, info.name, data)
     raw = guest.agent.dump(loaded.handle, info.name, timeout=timeouts.READ.seconds)
     return map_dump(raw, bpf_object.read(data).btf)

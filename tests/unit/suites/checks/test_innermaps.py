@@ -23,7 +23,7 @@ def row(key: int, value: int) -> MapRow:
     )
 
 
-# What bpftool shows of one that has no BTF, as libbpf makes it.
+# What bpftool shows of one that a command has loaded: libbpf gives it no BTF.
 OUTER = MapDump(
     rows=(
         MapRow(key=bytes(4), value=b"\x0b\0\0\0"),
@@ -147,3 +147,15 @@ def test_what_is_no_inner_map_is_told(
 ) -> None:
     with pytest.raises(NoSuchPathError, match=said):
         innermaps.id_in(dump, key, type_)
+
+
+@pytest.mark.parametrize("key", ["0x01 0x00 0x02 0x00", {"row": 1, "column": 2}])
+def test_a_key_that_is_a_struct_is_written_as_one_or_as_bytes(key: JsonValue) -> None:
+    row = MapRow(
+        key=b"\1\0\2\0",
+        value=b"\x0b\0\0\0",
+        formatted_key={"row": 1, "column": 2},
+        formatted_value=11,
+    )
+
+    assert innermaps.id_in(MapDump(rows=(row,)), key, "hash_of_maps") == 11
