@@ -23,7 +23,7 @@ from runner.preflight.references import Address
 from runner.versions import KernelVersion, VersionRange
 
 _SECTION = ".ksyms"
-# add_kfunc_call() came with 5.13; a5d827275241 made it pass over those that are missing.
+# add_kfunc_call() came with 5.13; a5d827275241 made it pass over missing ones.
 # 5.14.2 was seen to refuse them.
 _STRICT = VersionRange.parse(">=5.13,<5.15")
 
