@@ -25,11 +25,12 @@ static bool attach_cgroup(const struct aim *aim, struct attachment *made)
 
 	if (folder < 0)
 		return false;
-	/* Not by one after the other: what libbpf says of the first try is no reason for
-	 * the second one's failure.
+	/* Not by one after the other: what libbpf says of the first try is no reason
+	 * for the second one's failure.
 	 */
 	if (has_links())
-		done = hold_link(made, bpf_program__attach_cgroup(aim->program, folder));
+		done = hold_link(made,
+				 bpf_program__attach_cgroup(aim->program, folder));
 	else
 		done = hold_attached(made, aim->program, folder,
 				     bpf_program__expected_attach_type(aim->program),
