@@ -8,7 +8,7 @@ import hashlib
 import struct
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -20,7 +20,7 @@ from elftools.elf.sections import Section as ElfSection
 from elftools.elf.sections import Symbol as ElfSymbol
 from elftools.elf.sections import SymbolTableSection
 
-from runner.bpf import btf, debuginfo
+from runner.bpf import btf, debuginfo, insn
 from runner.bpf.btf import Btf, BtfError
 from runner.bpf.consumers import consumer_of
 from runner.bpf.debuginfo import DebugInfo, Function, SourceLine
@@ -178,12 +178,23 @@ class BpfObject:
 
     @_part
     def code(self) -> Mapping[int, tuple[Insn, ...]]:
-        """Instructions, by their section's index."""
-        return {
-            index: decode(it.data[: len(it.data) // SIZE * SIZE], self.order)
+        """Instructions, by their section's index.
+
+        Compilers write calls of the kernel's functions as those of the object's own;
+        here they are what libbpf makes of them.
+        """
+        found = {
+            index: list(decode(it.data[: len(it.data) // SIZE * SIZE], self.order))
             for index, it in enumerate(self.sections)
             if it.is_code and it.data
         }
+        for link in self.links:
+            code, at = found.get(link.section, []), link.at // SIZE
+            if link.symbol.section or at >= len(code):
+                continue
+            if code[at].code == insn.JMP | insn.CALL:
+                code[at] = replace(code[at], src=insn.CALL_KFUNC)
+        return {index: tuple(it) for index, it in found.items()}
 
     @cached_property
     def frozen(self) -> Mapping[int, bytes]:

@@ -4,14 +4,16 @@ Keys and values are formatted as they will be when they are dumped, of bytes tha
 nothing. So a path leads somewhere here if it will lead somewhere there.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from runner.bpf import forms, mapdefinitions
 from runner.bpf import object as bpf_object
 from runner.bpf.btf import Btf
-from runner.bpf.kinds import Kind
+from runner.bpf.forms import BytesForm, Form, NumberForm
+from runner.bpf.mapdefinitions import MapDefinition
 from runner.bpf.values import Formatter, GivenUpError
 
 # libbpf calls the maps of global data by the object and the section.
@@ -20,6 +22,15 @@ _LONGEST_SECTION = len(".rodata")
 _STRUCT_OPS = ".struct_ops"
 # enum bpf_map_type: BPF_MAP_TYPE_ARRAY_OF_MAPS and BPF_MAP_TYPE_HASH_OF_MAPS.
 _OF_MAPS = (12, 13)
+# Bytes of an id.
+_ID = 4
+# percpu_hash, percpu_array, lru_percpu_hash and percpu_cgroup_storage.
+_PER_CPU = (5, 6, 10, 21)
+# Those and hash, array, lru_hash, lpm_trie and cgroup_storage: kernels take their BTF.
+_FORMATTED = (*_PER_CPU, 1, 2, 9, 11, 19)
+# perf_event_array, stack_trace, cgroup_array, devmap, sockmap, cpumap, xskmap, sockhash
+# and devmap_hash: libbpf gives them no BTF (bpf_object__create_map()).
+_WITHOUT_BTF = (4, 7, 8, 14, 15, 16, 17, 18, 25)
 _GLOBAL = (".data", ".rodata", ".bss", ".kconfig")
 # Of a type that no path leads into: larger ones take long.
 _LARGEST = 1 << 16
@@ -31,8 +42,13 @@ class Shape:
 
     key: JsonValue = None
     value: JsonValue = None
+    # What can come of them.
+    key_form: Form | None = None
+    value_form: Form | None = None
     # Whether it holds maps; None where nothing says its type.
     is_of_maps: bool | None = None
+    # Whether each processor has a value of its own; None where nothing says its type.
+    is_per_cpu: bool | None = None
     # What those are like; None where the object leaves it to its loader.
     inner: "Shape | None" = None
 
@@ -48,9 +64,9 @@ class Shapes:
     has_untyped_maps: bool
     btf: Btf
 
-    def struct(self, name: str) -> JsonValue:
-        """Return a struct's shape. Raises BtfError when there is none."""
-        return _sample(self.btf, self.btf.find(f"struct {name}").id)
+    def struct(self, name: str) -> Form | None:
+        """Return what can come of a struct. Raises BtfError when there is none."""
+        return forms.of_type(self.btf, self.btf.find(f"struct {name}").id)
 
 
 def of_object(data: bytes, name: str) -> Shapes:
@@ -68,20 +84,23 @@ def of_object(data: bytes, name: str) -> Shapes:
 
 
 def _maps(btf: Btf, object_name: str) -> Iterator[tuple[str, Shape]]:
+    for name, definition in mapdefinitions.of_object(btf).items():
+        yield name, _of_definition(btf, definition)
     for section in btf.sections():
         variables = btf.variables(section)
-        if section.name == ".maps":
-            for name, type_ in variables:
-                yield name, _of_definition(btf, type_)
-        elif section.name.startswith(_STRUCT_OPS):
+        if section.name.startswith(_STRUCT_OPS):
             # Each is a map of its own (SEC(".struct_ops"), SEC(".struct_ops.link")).
             for name, type_ in variables:
                 yield name, Shape(value=_sample(btf, type_))
         elif section.name.startswith(_GLOBAL):
-            value = {name: _sample(btf, type_) for name, type_ in variables}
+            shape = Shape(
+                value={name: _sample(btf, type_) for name, type_ in variables},
+                value_form=forms.of_type(btf, section.id),
+                is_per_cpu=False,
+            )
             # Newer libbpf calls maps of other sections, .data.mine, by these alone.
             for name in {section.name, name_of_globals(object_name, section.name)}:
-                yield name, Shape(value=value)
+                yield name, shape
 
 
 def name_of_globals(object_name: str, section: str) -> str:
@@ -93,37 +112,51 @@ def name_of_globals(object_name: str, section: str) -> str:
     return f"{object_name[: max(room, 0)]}{section}"
 
 
-def _of_definition(btf: Btf, type_: int) -> Shape:
-    members = {it.name: it.type_id for it in btf.members(btf.resolved(type_))}
-    # __type(key, T) declares a pointer to T.
-    found = {
-        name: _sample(btf, btf.resolved(members[name]).refers_to)
-        for name in ("key", "value")
-        if name in members
-    }
+def _of_definition(btf: Btf, definition: MapDefinition) -> Shape:
+    key, value = _forms(btf, definition)
     return Shape(
-        **found, is_of_maps=_is_of_maps(btf, members), inner=_inner(btf, members)
+        key=_sample(btf, definition.key or 0),
+        value=_sample(btf, definition.value or 0),
+        key_form=key,
+        value_form=value,
+        is_of_maps=_is_one_of(_OF_MAPS, definition),
+        is_per_cpu=_is_one_of(_PER_CPU, definition),
+        inner=_of_definition(btf, definition.inner) if definition.inner else None,
     )
 
 
-def _is_of_maps(btf: Btf, members: Mapping[str, int]) -> bool | None:
-    if "type" not in members:
-        return None
-    # __uint(type, N) declares a pointer to an array of N.
-    array = btf.resolved(btf.resolved(members["type"]).refers_to)
-    return btf.array(array)[1] in _OF_MAPS if array.kind is Kind.ARRAY else None
+def _forms(btf: Btf, definition: MapDefinition) -> tuple[Form | None, Form | None]:
+    """Return what can come of a map's keys and values; None where nobody knows."""
+    if definition.type in _OF_MAPS:
+        # The runner itself formats their keys, and the ids that user space reads.
+        return _form(btf, definition.key, definition.key_size), NumberForm(size=_ID)
+    has_btf = definition.type in _FORMATTED and definition.value is not None
+    if has_btf:
+        return (
+            _form(btf, definition.key, definition.key_size),
+            _form(btf, definition.value, None),
+        )
+    if definition.type not in (*_FORMATTED, *_WITHOUT_BTF):
+        return None, None
+    sizes = (
+        size if type_ is None else btf.size(type_)
+        for type_, size in (
+            (definition.key, definition.key_size),
+            (definition.value, definition.value_size),
+        )
+    )
+    key, value = (None if size is None else BytesForm(size=size) for size in sizes)
+    return key, value
 
 
-def _inner(btf: Btf, members: Mapping[str, int]) -> Shape | None:
-    # __array(values, T) declares an array of pointers to T.
-    if "values" not in members:
-        return None
-    array = btf.resolved(members["values"])
-    if array.kind is not Kind.ARRAY:
-        return None
-    pointed = btf.resolved(btf.resolved(btf.array(array)[0]).refers_to)
-    # A program array has programs in it.
-    return _of_definition(btf, pointed.id) if pointed.kind is Kind.STRUCT else None
+def _form(btf: Btf, type_: int | None, size: int | None) -> Form | None:
+    if type_ is not None:
+        return forms.of_type(btf, type_)
+    return None if size is None else BytesForm(size=size)
+
+
+def _is_one_of(types: Collection[int], definition: MapDefinition) -> bool | None:
+    return None if definition.type is None else definition.type in types
 
 
 def _sample(btf: Btf, type_: int) -> JsonValue:

@@ -14,7 +14,7 @@ from runner.bpf.btf import Btf, BtfError, Type
 from runner.bpf.kinds import Kind
 
 # What BTF says of an integer: BTF_INT_SIGNED and the like.
-_SIGNED, _CHAR, _BOOL = 1, 2, 4
+SIGNED, CHAR, BOOL = 1, 2, 4
 _POINTER_SIZE = 8
 _QUALIFIERS = (Kind.VOLATILE, Kind.CONST, Kind.RESTRICT)
 _PRINTABLE = frozenset(string.printable) - frozenset("\t\n\r\x0b\x0c")
@@ -80,11 +80,11 @@ class Formatter:
         content = data[: it.bits // 8]
         if it.bits == 128:
             return f"{self._unsigned(content):#x}"
-        if it.encoding == _BOOL:
+        if it.encoding == BOOL:
             return bool(content[0])
-        if it.encoding == _CHAR:
+        if it.encoding == CHAR:
             return chr(content[0])
-        signed = it.encoding == _SIGNED
+        signed = it.encoding == SIGNED
         return int.from_bytes(content, self._btf.byteorder, signed=signed)
 
     def _array(self, type_: Type, data: bytes, bit: int) -> JsonValue:
@@ -146,7 +146,7 @@ def is_text(btf: Btf, element: int) -> bool:
     found = btf.type(element)
     while found.kind in _QUALIFIERS:
         found = btf.type(found.refers_to)
-    is_char = btf.integer(integer).encoding == _CHAR or integer.name == "char"
+    is_char = btf.integer(integer).encoding == CHAR or integer.name == "char"
     return found.kind is Kind.INT and is_char
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import JsonValue
 
+from runner.bpf import mapdefinitions
 from runner.bpf.btf import Btf
 from runner.case import variables
 from runner.errors import UsageError
@@ -11,20 +12,26 @@ from runner.guest.objectsettings import FilledRow
 from runner.suites.checks.text import no_such
 from runner.suites.model import Case
 
-_MAPS = ".maps"
-
 
 def encoded(
-    btf: Btf, name: str, rows: Sequence[Mapping[str, JsonValue]]
+    btf: Btf,
+    name: str,
+    rows: Sequence[Mapping[str, JsonValue]],
+    *,
+    early: bool = False,
 ) -> list[FilledRow]:
-    """Return a map's rows. Raises UsageError for what they can't be."""
+    """Return a map's rows; `early` is before the guest knows what references are.
+
+    Raises UsageError for what they can't be.
+    """
     types = _types(btf, name)
     return [
         FilledRow(
-            key=_part(btf, types, "key", row, f"maps.{name}.rows[{number}]"),
-            value=_part(btf, types, "value", row, f"maps.{name}.rows[{number}]"),
+            key=_part(btf, types, "key", row, at, early=early),
+            value=_part(btf, types, "value", row, at, early=early),
         )
         for number, row in enumerate(rows)
+        for at in (f"maps.{name}.rows[{number}]",)
     ]
 
 
@@ -40,19 +47,11 @@ def of_case(case: Case) -> Iterator[tuple[str, list[dict[str, JsonValue]]]]:
 
 def _types(btf: Btf, name: str) -> dict[str, int]:
     """Return the types of a map's key and value, as far as it is said."""
-    known = {
-        found: type_
-        for section in btf.sections()
-        if section.name == _MAPS
-        for found, type_ in btf.variables(section)
-    }
+    known = mapdefinitions.of_object(btf)
     if name not in known:
         raise UsageError(f"maps: {name!r}: {no_such('map', name, sorted(known))}")
-    return {
-        it.name: btf.resolved(it.type_id).refers_to
-        for it in btf.members(btf.resolved(known[name]))
-        if it.name in ("key", "value")
-    }
+    types = {"key": known[name].key, "value": known[name].value}
+    return {part: type_ for part, type_ in types.items() if type_ is not None}
 
 
 def _part(
@@ -61,9 +60,11 @@ def _part(
     part: str,
     row: Mapping[str, JsonValue],
     at: str,
+    *,
+    early: bool,
 ) -> bytes:
     if part not in types:
         raise UsageError(f"{at}: the object does not say the type of the map's {part}")
     if part not in row:
         raise UsageError(f"{at}: a row needs a key and a value")
-    return variables.encode(btf, types[part], row[part], f"{at}.{part}")
+    return variables.encode(btf, types[part], row[part], f"{at}.{part}", early=early)

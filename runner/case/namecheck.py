@@ -1,20 +1,20 @@
 """What a suite names and its objects lack: told before anything boots."""
 
 import hashlib
-import json
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 from pydantic import JsonValue
 
-from runner.bpf import shapes
+from runner.bpf import records, shapes
 from runner.bpf.build import Build
 from runner.bpf.compile import CompileError
+from runner.bpf.forms import Form, MembersForm, NumberForm, TextForm
 from runner.bpf.shapes import Shape, Shapes
-from runner.case import maprows, variables
+from runner.case import mapfit, maprows, variables
 from runner.errors import (
     ArtifactError,
     InfrastructureError,
@@ -28,6 +28,7 @@ from runner.preflight.model import no_warning
 from runner.suites import programpatterns
 from runner.suites.attachplaces import map_of, misfit
 from runner.suites.checks import normal
+from runner.suites.checks.fitting import Fitted, misfits
 from runner.suites.checks.paths import NoSuchPathError, follow
 from runner.suites.checks.text import no_such
 from runner.suites.comparable import Compared
@@ -42,7 +43,6 @@ from runner.suites.model import (
     ShowExpectation,
     TestRun,
 )
-from runner.suites.references import references
 from runner.suites.suitefile import LoadedSuite
 
 # What the cache remembers them as: suites that were found right, by their content.
@@ -52,7 +52,7 @@ _SOURCES = ("*.c", "*.h", "*.o", "*.yaml")
 # One clang keeps one processor busy, and waits for the disk at its end.
 _COMPILERS = 2 * len(os.sched_getaffinity(0))
 # Raised when this module finds more than before.
-_VERSION = "8"
+_VERSION = "9"
 
 Compile = Callable[[Path, str | None, Build], Path]
 
@@ -200,18 +200,19 @@ def _of_case(case: Case, shape: Shapes | UsageError) -> Iterator[Mistake]:
         match expectation:
             case MapExpectation():
                 yield from _map(expectation.map, shape, (*at, "map"))
-                yield from _value(case, expectation, shape, at)
+                yield from mapfit.of_value(case, expectation, shape, at)
             case RowsExpectation():
                 yield from _map(expectation.map, shape, (*at, "map"))
-                yield from _rows(case, expectation, shape, at)
+                yield from mapfit.of_rows(case, expectation, shape, at)
             case ShowExpectation():
                 kind, shown = expectation.subject
                 known = _map if kind == "map" else _program
                 yield from known(shown, shape, (*at, kind))
+                yield from mapfit.meant_by(case, expectation, shape, at)
             case CodeExpectation():
                 yield from _program(expectation.program, shape, (*at, "program"))
             case Compared():
-                yield from _compared(expectation, shape, at)
+                yield from _compared(case, expectation, shape, at)
 
 
 def _program(name: str, shape: Shapes, at: Where) -> Iterator[Mistake]:
@@ -249,14 +250,12 @@ def _aim(name: str, meant: str, program: Program, shape: Shapes) -> Iterator[Mis
 
 def _variable(name: str, value: JsonValue, shape: Shapes) -> Iterator[Mistake]:
     at = ("variables", name)
-    # What a reference will be is known later.
-    given = {} if references(json.dumps(value)) else {name: value}
     unknown = list(_known("variable", name, variables.of_object(shape.btf), at))
     if unknown:
         yield from unknown
         return
     try:
-        variables.encoded(shape.btf, given)
+        variables.encoded(shape.btf, {name: value}, early=True)
     except RunnerError as error:
         yield Mistake(at, error.message.removeprefix("variables."))
 
@@ -265,11 +264,8 @@ def _filled(
     name: str, rows: list[dict[str, JsonValue]], shape: Shapes
 ) -> Iterator[Mistake]:
     for number, row in enumerate(rows):
-        # What a reference will be is known later.
-        if references(json.dumps(row)):
-            continue
         try:
-            maprows.encoded(shape.btf, name, [row])
+            maprows.encoded(shape.btf, name, [row], early=True)
         except RunnerError as error:
             words = error.message.removeprefix(f"maps.{name}.rows[0]").lstrip(".: ")
             yield Mistake(("maps", name, "rows", number), words)
@@ -280,52 +276,21 @@ def _map(name: str, shape: Shapes, at: Where) -> Iterator[Mistake]:
         yield from _known("map", name, shape.maps, at)
 
 
-def _meant(
-    case: Case,
-    expectation: MapExpectation | RowsExpectation,
-    shape: Shapes,
-    at: Where,
-) -> Generator[Mistake, None, Shape]:
-    """Find what is wrong with `inner`; return the map that an expectation is about."""
-    found = shape.maps.get(expectation.map, Shape())
-    if expectation.inner is None:
-        return found
-    if found.is_of_maps is False or "." in expectation.map:
-        what = f"map {expectation.map} is not a map of maps; leave out `inner`"
-        yield Mistake((*at, "inner"), what)
-        return Shape()
-    yield from _inside(expectation.inner, found.key, (*at, "inner"))
-    settings = case.maps.get(expectation.map)
-    like = settings.inner_map if settings is not None else None
-    if like is not None:
-        return shape.maps.get(like, Shape())
-    return found.inner or Shape()
-
-
-def _value(
-    case: Case, expectation: MapExpectation, shape: Shapes, at: Where
+def _compared(
+    case: Case, expectation: Compared, shape: Shapes, at: Where
 ) -> Iterator[Mistake]:
-    found = yield from _meant(case, expectation, shape, at)
-    yield from _inside(expectation.key, found.key, (*at, "key"))
-    if expectation.field is not None and found.value is not None:
-        try:
-            follow(found.value, expectation.field)
-        except NoSuchPathError as nothing:
-            yield Mistake((*at, "field"), f"map {expectation.map}: {nothing}")
-
-
-def _compared(expectation: Compared, shape: Shapes, at: Where) -> Iterator[Mistake]:
     if expectation.program is not None:
         yield from _program(expectation.program, shape, (*at, "program"))
     if expectation.map is not None:
         yield from _map(expectation.map, shape, (*at, "map"))
-    found = shape.maps.get(expectation.dumped or "", Shape())
+    meant = yield from mapfit.meant_by(case, expectation, shape, at)
+    found = Shape() if expectation.dumped is None else meant.shape
     sample = found.value
     if expectation.field is not None and sample is not None:
         try:
             sample = follow(sample, expectation.field)
         except NoSuchPathError as nothing:
-            yield Mistake((*at, "field"), f"map {expectation.map}: {nothing}")
+            yield Mistake((*at, "field"), f"{meant.words}: {nothing}")
             return
     samples: dict[str, JsonValue] = {"key": found.key, "value": sample}
     paths: list[tuple[Where, str]] = [
@@ -339,7 +304,7 @@ def _compared(expectation: Compared, shape: Shapes, at: Where) -> Iterator[Mista
             if rest and isinstance(samples[part], dict):
                 follow(samples[part], rest)
         except NoSuchPathError as nothing:
-            yield Mistake((*at, *where), f"map {expectation.map}: {nothing}")
+            yield Mistake((*at, *where), f"{meant.words}: {nothing}")
             return
     name = expectation.dumped
     if name is not None and name in shape.maps:
@@ -347,37 +312,35 @@ def _compared(expectation: Compared, shape: Shapes, at: Where) -> Iterator[Mista
         row = {"value": sample} if "." in name else samples
         if why := normal.silenced(expectation, row):
             key = "ignore" if expectation.ignore else "normalise"
-            yield Mistake((*at, key), f"map {name}: {why}")
-
-
-def _rows(
-    case: Case, expectation: RowsExpectation, shape: Shapes, at: Where
-) -> Iterator[Mistake]:
-    found = yield from _meant(case, expectation, shape, at)
-    for number, row in enumerate(expectation.rows):
-        for key, sample in (("key", found.key), ("value", found.value)):
-            if key in row:
-                yield from _inside(row[key], sample, (*at, "rows", number, key))
+            yield Mistake((*at, key), f"{meant.words}: {why}")
 
 
 def _drain(trigger: Drain, shape: Shapes, at: Where) -> Iterator[Mistake]:
     if trigger.struct is None:
-        yield from _inside(dict(trigger.where), dict(trigger.fields), (*at, "where"))
-        return
-    try:
-        sample = shape.struct(trigger.struct)
-    except ArtifactError as error:
-        yield Mistake((*at, "struct"), error.message)
-        return
-    yield from _inside(dict(trigger.where), sample, (*at, "where"))
+        known = {name: _form(it) for name, it in trigger.fields.items()}
+    else:
+        try:
+            record = shape.struct(trigger.struct)
+        except ArtifactError as error:
+            yield Mistake((*at, "struct"), error.message)
+            return
+        if not isinstance(record, MembersForm):
+            return
+        known = dict(record.members)
+    for name, value in trigger.where.items():
+        place = (*at, "where", name)
+        if name not in known:
+            yield Mistake(place, f"{name!r}: {no_such('field', name, known)}")
+        # A field behind the end of a record is null.
+        elif value is not None:
+            yield from misfits(
+                value, Fitted(owner="a record", path=name, form=known[name]), place
+            )
 
 
-def _inside(expected: JsonValue, sample: JsonValue, at: Where) -> Iterator[Mistake]:
-    """Find the fields that a mapping names, and that a value of the type lacks."""
-    if not isinstance(expected, Mapping) or not isinstance(sample, Mapping):
-        return
-    for name, inner in expected.items():
-        if name not in sample:
-            yield Mistake((*at, name), f"{name!r}: {no_such('field', name, sample)}")
-        else:
-            yield from _inside(inner, sample[name], (*at, name))
+def _form(place: str) -> Form:
+    """Return what a field such as s32@8 is."""
+    field = records.parse(place)
+    if field.is_text:
+        return TextForm(size=field.size)
+    return NumberForm(size=field.size, is_signed=field.is_signed)

@@ -12,12 +12,14 @@ from dataclasses import replace
 
 from pydantic import JsonValue
 
+from runner.bpf import mapdefinitions
 from runner.bpf import object as bpf_object
 from runner.bpf.bpftool import CpuValue, MapDump, MapRow
 from runner.bpf.btf import Btf, BtfError
 from runner.bpf.kinds import Kind
 from runner.bpf.values import Formatter, GivenUpError
 from runner.guest.replies import RawDump, RawRow
+from runner.suites.checks.equality import number
 
 
 def map_dump(dump: RawDump, btf: Btf) -> MapDump:
@@ -62,6 +64,28 @@ def with_variables(dump: MapDump, name: str, data: bytes) -> MapDump:
         for row in dump.rows
     )
     return MapDump(rows=rows)
+
+
+def with_ids(dump: MapDump, name: str, data: bytes) -> MapDump:
+    """Return a dump of a map of maps whose keys are formatted, with ids as its values.
+
+    libbpf gives such maps no BTF, so bpftool shows bytes. `data` is the object.
+    """
+    if not dump.rows or any(it.formatted_value is not None for it in dump.rows):
+        return dump
+    btf = bpf_object.read(data).btf
+    definition = mapdefinitions.of_object(btf).get(name)
+    key = definition.key if definition is not None else None
+    formatter = Formatter(btf)
+    rows = (
+        replace(
+            row,
+            formatted_key=None if key is None else formatter.partial(key, row.key),
+            formatted_value=number(row.value),
+        )
+        for row in dump.rows
+    )
+    return MapDump(rows=tuple(rows))
 
 
 def _row(row: RawRow, dump: RawDump, formatter: Formatter) -> MapRow:

@@ -10,6 +10,7 @@ from runner.bpf.values import is_text
 from runner.errors import UsageError
 from runner.files.modelfile import written
 from runner.suites.checks.text import no_such
+from runner.suites.references import references
 
 # Sections that hold no variables of the object's own, or none that can be set.
 _OTHERS = (".maps", ".ksyms", ".kconfig", "license", "version", ".struct_ops")
@@ -25,8 +26,13 @@ def of_object(btf: Btf) -> dict[str, int]:
     }
 
 
-def encoded(btf: Btf, values: Mapping[str, JsonValue]) -> dict[str, bytes]:
-    """Return the bytes of variables. Raises UsageError for what they can't be."""
+def encoded(
+    btf: Btf, values: Mapping[str, JsonValue], *, early: bool = False
+) -> dict[str, bytes]:
+    """Return the bytes of variables; `early` as for `encode`.
+
+    Raises UsageError for what they can't be.
+    """
     known = of_object(btf)
     found = {}
     for name, value in values.items():
@@ -34,16 +40,22 @@ def encoded(btf: Btf, values: Mapping[str, JsonValue]) -> dict[str, bytes]:
             raise UsageError(
                 f"variables: {name!r}: {no_such('variable', name, sorted(known))}"
             )
-        found[name] = encode(btf, known[name], value, f"variables.{name}")
+        at = f"variables.{name}"
+        found[name] = encode(btf, known[name], value, at, early=early)
     return found
 
 
-def encode(btf: Btf, type_: int, value: JsonValue, at: str) -> bytes:
+def encode(
+    btf: Btf, type_: int, value: JsonValue, at: str, *, early: bool = False
+) -> bytes:
     """Return a value as bytes of a type; what is left out of structs is 0.
 
-    `at` is what messages call it. Raises UsageError for what the type can't hold,
-    BtfError for a damaged type.
+    `at` is what messages call it. `early` is before the guest knows what references
+    are: they are 0 then. Raises UsageError for what the type can't hold, BtfError for a
+    damaged type.
     """
+    if early and isinstance(value, str) and references(value):
+        return bytes(btf.size(type_))
     found = btf.resolved(type_)
     wanted = _WANTED.get(found.kind)
     if wanted is None:
@@ -56,9 +68,9 @@ def encode(btf: Btf, type_: int, value: JsonValue, at: str) -> bytes:
         if is_text(btf, btf.array(found)[0]):
             return _text(btf, found, value, at)
     elif found.kind is Kind.ARRAY and isinstance(value, list):
-        return _elements(btf, found, value, at)
+        return _elements(btf, found, value, at, early=early)
     elif found.kind in COMPOSITES and isinstance(value, dict):
-        return _members(btf, found, value, at)
+        return _members(btf, found, value, at, early=early)
     raise UsageError(f"{at}: must be {wanted}, not {written(value)}")
 
 
@@ -93,20 +105,24 @@ def _text(btf: Btf, type_: Type, value: str, at: str) -> bytes:
     return data.ljust(size, b"\0")
 
 
-def _elements(btf: Btf, type_: Type, values: Sequence[JsonValue], at: str) -> bytes:
+def _elements(
+    btf: Btf, type_: Type, values: Sequence[JsonValue], at: str, *, early: bool
+) -> bytes:
     element, length = btf.array(type_)
     if len(values) > length:
         raise UsageError(
             f"{at}: {len(values)} values do not fit into {length} elements"
         )
     parts = [
-        encode(btf, element, value, f"{at}[{number}]")
+        encode(btf, element, value, f"{at}[{number}]", early=early)
         for number, value in enumerate(values)
     ]
     return b"".join(parts).ljust(btf.size(type_.id), b"\0")
 
 
-def _members(btf: Btf, type_: Type, values: Mapping[str, JsonValue], at: str) -> bytes:
+def _members(
+    btf: Btf, type_: Type, values: Mapping[str, JsonValue], at: str, *, early: bool
+) -> bytes:
     data = bytearray(type_.size)
     known = {it.name: it for it in btf.members(type_)}
     for name, value in values.items():
@@ -116,6 +132,6 @@ def _members(btf: Btf, type_: Type, values: Mapping[str, JsonValue], at: str) ->
         member = known[name]
         if member.bits or member.bit % 8:
             raise UsageError(f"{at}.{name}: a bit field can't be set")
-        part = encode(btf, member.type_id, value, f"{at}.{name}")
+        part = encode(btf, member.type_id, value, f"{at}.{name}", early=early)
         data[member.bit // 8 : member.bit // 8 + len(part)] = part
     return bytes(data)

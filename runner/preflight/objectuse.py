@@ -5,16 +5,15 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from runner.bpf import mapdefinitions
 from runner.bpf import object as bpf_object
-from runner.bpf.btf import BtfError, Type
+from runner.bpf.btf import BtfError
 from runner.bpf.debuginfo import TEXT, Function
 from runner.bpf.insn import CALL, CALL_HELPER, JMP
 from runner.bpf.object import BpfObject, ObjectError
 from runner.errors import RunnerError
 from runner.preflight.engine import Engine, LibbpfNames
 from runner.results import MapUse, ObjectUse, ProgramUse
-
-_MAPS = ".maps"
 
 
 def inspect(data: bytes, path: str, engine: Path) -> ObjectUse:
@@ -61,20 +60,8 @@ def _helpers(
 
 
 def _maps(found: BpfObject, names: tuple[str, ...]) -> Iterator[MapUse]:
-    for section in found.btf.sections():
-        if section.name == _MAPS:
-            for name, type_ in found.btf.variables(section):
-                number = _map_type(found.btf.resolved(type_), found)
-                yield MapUse(name=name, type=_name_of(names, number, "type"))
-
-
-def _map_type(definition: Type, found: BpfObject) -> int:
-    """Return the number that `__uint(type, …)` keeps as the length of an array."""
-    for member in found.btf.members(definition):
-        if member.name == "type":
-            pointer = found.btf.resolved(member.type_id)
-            return found.btf.array(found.btf.resolved(pointer.refers_to))[1]
-    return 0
+    for name, it in mapdefinitions.of_object(found.btf).items():
+        yield MapUse(name=name, type=_name_of(names, it.type or 0, "type"))
 
 
 @cache

@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from runner.bpf import insn
+from runner.bpf import insn, mapdefinitions
 from runner.bpf.btf import COMPOSITES, ENUMERATIONS, Btf
 from runner.bpf.debuginfo import Function
 from runner.bpf.insn import Insn
 from runner.bpf.kinds import Kind
+from runner.bpf.mapdefinitions import MapDefinition
 from runner.bpf.object import BpfObject
 from runner.bpf.values import is_text
 from runner.facts.names import MAP_TYPES
@@ -215,48 +216,30 @@ def _reached(name: str, uses: Mapping[str, _Use]) -> set[str]:
 
 def _maps(found: BpfObject, uses: Iterable[_Use]) -> Iterator[MapFound]:
     btf, all_uses = found.btf, list(uses)
-    for section in btf.sections():
-        if section.name != ".maps":
-            continue
-        for name, type_ in btf.variables(section):
-            yield _map(btf, name, type_, [it for it in all_uses if name in it.maps])
+    for name, it in mapdefinitions.of_object(btf).items():
+        yield _map(btf, name, it, [use for use in all_uses if name in use.maps])
 
 
-def _map(btf: Btf, name: str, type_: int, uses: Sequence[_Use]) -> MapFound:
-    members = {it.name: it.type_id for it in btf.members(btf.resolved(type_))}
-    kind = _number(btf, members.get("type"))
-    key, value = (_pointed_to(btf, members.get(it)) for it in ("key", "value"))
+def _map(
+    btf: Btf, name: str, definition: MapDefinition, uses: Sequence[_Use]
+) -> MapFound:
+    kind, key, value = definition.type or 0, definition.key, definition.value
     key_type = btf.resolved(key) if key else None
     done = {helper for it in uses for map_, helper in it.done if map_ == name}
     return MapFound(
         name=name,
         type=MAP_TYPES[kind] if 0 < kind < len(MAP_TYPES) else "",
-        max_entries=_number(btf, members.get("max_entries")),
+        max_entries=definition.max_entries or 0,
         key_type=btf.type(key).name if key else "",
         key_is_number=key_type is not None and key_type.kind is Kind.INT,
-        key_size=btf.size(key) if key else _number(btf, members.get("key_size")),
-        value_size=btf.size(value)
-        if value
-        else _number(btf, members.get("value_size")),
+        key_size=btf.size(key) if key else definition.key_size or 0,
+        value_size=btf.size(value) if value else definition.value_size or 0,
         values=tuple(_values(btf, value)) if value else (),
         is_counted=any(it.adds for it in uses),
         is_updated=_UPDATE in done,
         is_deleted_from=_DELETE in done,
         is_sent_through=bool(_SEND & done),
     )
-
-
-def _number(btf: Btf, type_: int | None) -> int:
-    """Return what __uint(name, N) says: a pointer to an array of N; 0 for nothing."""
-    if not type_:
-        return 0
-    array = btf.resolved(btf.resolved(type_).refers_to)
-    return btf.array(array)[1] if array.kind is Kind.ARRAY else 0
-
-
-def _pointed_to(btf: Btf, type_: int | None) -> int:
-    """Return the type that __type(name, T) says; 0 for none."""
-    return btf.resolved(type_).refers_to if type_ else 0
 
 
 def _values(btf: Btf, type_: int) -> Iterator[ValueField]:

@@ -575,6 +575,25 @@ def _matcher(matcher: Matcher, at: Where) -> Iterator[Mistake]:
             yield Mistake((*at, "matches"), f"not a regular expression: {error}")
 
 
+# What a map never holds, and what that may mean.
+_NULLS = {
+    "inner": "null is not a key of a map in it; write one, or leave out `inner`",
+    "key": "null is not a key; write one, or leave out `key`",
+    "equals": "null is not a value that a map can hold",
+}
+
+
+def _null(
+    expectation: MapExpectation | RowsExpectation | ShowExpectation | Compared,
+    at: Where,
+) -> Iterator[Mistake]:
+    """Find keys without a value, which would read as if they were not there."""
+    for key, what in _NULLS.items():
+        given = key in expectation.model_fields_set
+        if given and getattr(expectation, key) is None:
+            yield Mistake((*at, key), what)
+
+
 def _field(expectation: MapExpectation, at: Where) -> Iterator[Mistake]:
     if expectation.field is not None and not _FIELD.fullmatch(expectation.field):
         yield Mistake(
@@ -588,6 +607,8 @@ def _field(expectation: MapExpectation, at: Where) -> Iterator[Mistake]:
 def _show(expectation: ShowExpectation, at: Where) -> Iterator[Mistake]:
     if (expectation.program is None) == (expectation.map is None):
         yield Mistake(at, "needs either `program` or `map`")
+    elif expectation.inner is not None and expectation.map is None:
+        yield Mistake((*at, "inner"), "only works with `map`")
 
 
 def _rows(expectation: RowsExpectation, at: Where) -> Iterator[Mistake]:
@@ -596,6 +617,9 @@ def _rows(expectation: RowsExpectation, at: Where) -> Iterator[Mistake]:
     for number, row in enumerate(expectation.rows):
         if not row:
             yield Mistake((*at, "rows", number), "a row needs `key`, `value` or both")
+        for part, value in row.items():
+            if value is None:
+                yield Mistake((*at, "rows", number, part), f"null is not a {part}")
 
 
 def _code(expectation: CodeExpectation, at: Where) -> Iterator[Mistake]:
@@ -618,6 +642,10 @@ _CHECKS: tuple[
     tuple[type[FileEntry], Callable[[Any, Where], Iterator[Mistake]]], ...
 ] = (
     (Matcher, _matcher),
+    (MapExpectation, _null),
+    (RowsExpectation, _null),
+    (ShowExpectation, _null),
+    (Compared, _null),
     (MapExpectation, _field),
     (ShowExpectation, _show),
     (RowsExpectation, _rows),

@@ -47,10 +47,17 @@ def text(value: Observed) -> str | None:
     """
     if isinstance(value, str):
         return value
-    characters = _characters(value)
+    characters = characters_of(value)
     if characters is None:
         return None
     return characters.partition(b"\0")[0].decode("utf-8", "replace")
+
+
+def bytes_of(text: str) -> bytes | None:
+    """Return the bytes that a text lists, "0x01 0x02", or None."""
+    if not _BYTES.fullmatch(text.strip()):
+        return None
+    return bytes.fromhex(text.replace("0x", ""))
 
 
 def equal(expected: JsonValue, observed: Observed) -> bool:
@@ -134,7 +141,7 @@ def _same(expected: JsonValue, observed: Observed) -> bool:
     if isinstance(expected, int):
         return number(observed) == int(expected)
     if isinstance(expected, str) and isinstance(observed, list):
-        characters = _characters(observed)
+        characters = characters_of(observed)
         return (
             characters is not None
             and characters.partition(b"\0")[0] == expected.encode()
@@ -152,16 +159,16 @@ def _same_bytes(expected: JsonValue, observed: bytes) -> bool:
             )
         except OverflowError:
             return False
-    if isinstance(expected, str) and _BYTES.fullmatch(expected.strip()):
-        return observed == bytes.fromhex(expected.replace("0x", ""))
+    if isinstance(expected, str):
+        return observed == bytes_of(expected)
     if isinstance(expected, list):
-        return observed == _characters(expected)
+        return observed == characters_of(expected)
     return False
 
 
 def _same_characters(expected: list[JsonValue], observed: bytes) -> bool:
     # Text ends before a NUL; what comes after it is not shown and taken for zeros.
-    characters = _characters(expected)
+    characters = characters_of(expected)
     return (
         characters is not None
         and len(characters) > len(observed)
@@ -169,7 +176,7 @@ def _same_characters(expected: list[JsonValue], observed: bytes) -> bool:
     )
 
 
-def _characters(value: Observed) -> bytes | None:
+def characters_of(value: Observed) -> bytes | None:
     """Return a list of signed or unsigned byte values as bytes."""
     if not isinstance(value, list):
         return None

@@ -28,7 +28,8 @@ def id_in(dump: MapDump, key: JsonValue, type_: str) -> int:
     # bpftool shows no row for an empty slot, or one with an error.
     rows = [row for row in dump.rows if not row.error]
     there = listing([_shown_key(row) for row in rows])
-    matching = [row for row in rows if key_matches(key, row)]
+    # Where nothing formats keys, one that is no number has to be written as bytes.
+    matching = [row for row in rows if key_matches(key, row, raw=True)]
     if not matching:
         others = f"there are some at {there}" if there else "there are none at all"
         raise NoSuchPathError(f"no inner map at {show(key)}; {others}")
@@ -44,7 +45,7 @@ def id_in(dump: MapDump, key: JsonValue, type_: str) -> int:
 
 
 def _shown_key(row: MapRow) -> str:
-    # libbpf gives maps of maps no BTF: most of their keys are numbers.
+    # Nothing formats those of maps that a command has loaded: most are numbers.
     key = key_of(row)
     is_number = isinstance(key, bytes) and len(key) in _NUMBERS
     return show(number(key) if is_number else key)

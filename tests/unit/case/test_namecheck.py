@@ -54,6 +54,18 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } open SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u16);
+} totals SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, 1);
+	__uint(key_size, 4);
+	__uint(value_size, 8);
+} devices SEC(".maps");
 struct { int least; } range;
 const volatile int step = 1;
 
@@ -75,7 +87,7 @@ cases:
     expect:
       - {expectation}
 """
-RIGHT = "{map: cells, equals: 1}"
+RIGHT = "{map: cells, field: bits, equals: 1}"
 
 
 class Memory:
@@ -143,8 +155,10 @@ def mistakes(
         "{map: cells, field: comm, equals: init}",
         "{map: cells, field: kind, equals: LARGE}",
         "{map: cells, field: bits, equals: 1}",
-        "{map: cells, key: {row: 1}, field: place, equals: 1}",
-        "{map: cells, rows: [{key: {row: 1, column: 2}, value: {kind: 1}}]}",
+        "{map: cells, key: {row: 1}, field: place, equals: {x: 1, y: 2}}",
+        "{map: cells, rows: [{key: {row: 1, column: 2}, value: '${agent.pid}'}]}",
+        "{map: cells, key: 0x01 0x00 0x02 0x00, field: kind, between: [2, 3]}",
+        "{map: cells, key: 0x00020001, raw: true, equals: 1, mask: 1}",
         "{map: plain, equals: 1}",
         "{map: mine.bss, field: range.least, equals: 1}",
         "{map: .rodata, field: step, equals: 1}",
@@ -152,6 +166,9 @@ def mistakes(
         "{map: outer, inner: {row: 1, column: 2}, key: 0, field: x, equals: 1}",
         "{map: outer, inner: {row: 1}, rows: [{key: 0, value: {x: 1, y: 2}}]}",
         "{program: count, show: {type: socket_filter}}",
+        "{map: outer, inner: {row: 1}, show: {type: array}}",
+        "{map: outer, inner: {row: 1}, field: x, agree: true}",
+        "{map: outer, inner: {row: 1}, normalise: {value.x: pid}, record: m.yaml}",
     ],
 )
 def test_what_the_object_has_may_be_named(folder: Path, expectation: str) -> None:
@@ -184,13 +201,12 @@ def test_what_the_object_has_may_be_named(folder: Path, expectation: str) -> Non
             "are least",
         ),
         (
-            "{map: cells, key: {rwo: 1}, equals: 1}",
+            "{map: cells, key: {rwo: 1}, field: kind, equals: SMALL}",
             "7: cases[0].expect[0].key.rwo: 'rwo': no such field; did you mean 'row'?",
         ),
         (
-            "{map: cells, rows: [{value: {place: {z: 1}}}]}",
-            "7: cases[0].expect[0].rows[0].value.place.z: 'z': no such field; there "
-            "are x, y",
+            "{map: outer, inner: {row: 1}, rows: [{value: {z: 1}}]}",
+            "7: cases[0].expect[0].rows[0].value.z: 'z': no such field; there are x, y",
         ),
         (
             "{map: cells, inner: 0, key: {row: 1}, equals: 1}",
@@ -203,13 +219,14 @@ def test_what_the_object_has_may_be_named(folder: Path, expectation: str) -> Non
             "`inner`",
         ),
         (
-            "{map: outer, inner: {rwo: 1}, key: 0, equals: 1}",
+            "{map: outer, inner: {rwo: 1}, key: 0, field: x, equals: 1}",
             "7: cases[0].expect[0].inner.rwo: 'rwo': no such field; did you mean "
             "'row'?",
         ),
         (
             "{map: outer, inner: {row: 1}, key: 0, field: z, equals: 1}",
-            "7: cases[0].expect[0].field: map outer: no such field 'z'; there are x, y",
+            "7: cases[0].expect[0].field: the maps in outer: no such field 'z'; there "
+            "are x, y",
         ),
         (
             "{program: cuont, show: {type: kprobe}}",
@@ -226,6 +243,197 @@ def test_what_the_object_lacks_is_told_by_its_line(
     folder: Path, expectation: str, said: str
 ) -> None:
     assert mistakes(folder, expectation) == [f"suite.yaml:{said}"]
+
+
+@pytest.mark.parametrize(
+    "expectation",
+    [
+        "{map: totals, key: 0, cpu: sum, equals: 1000000}",
+        "{map: totals, key: 0, cpu: any, equals: 65535}",
+        "{map: totals, rows: [{key: 0, value: [1, 2]}]}",
+        "{map: devices, key: 0, equals: 02 00 00 00 00 00 00 00}",
+        "{map: mine.bss, equals: {range: {least: -1}}}",
+        "{map: open, inner: 4, equals: what nobody knows}",
+    ],
+)
+def test_what_the_types_can_hold_may_be_expected(
+    folder: Path, expectation: str
+) -> None:
+    assert not mistakes(folder, expectation)
+
+
+STRUCT_KEY = "a mapping of the members of struct cell: row, column"
+INTEGER_KEY = "an integer of 4 bytes, 0 to 4294967295"
+
+
+@pytest.mark.parametrize(
+    ("expectation", "said"),
+    [
+        (
+            "{map: cells, key: 1, field: kind, equals: LARGE}",
+            f"key: 1: the key of map cells is {STRUCT_KEY}",
+        ),
+        (
+            "{map: cells, key: {row: 70000}, field: kind, equals: LARGE}",
+            "key.row: 70000: row in the key of map cells is an integer of 2 bytes, 0 "
+            "to 65535",
+        ),
+        (
+            "{map: outer, inner: 1, key: 0, field: x, equals: 1}",
+            f"inner: 1: the key of map outer is {STRUCT_KEY}",
+        ),
+        (
+            "{map: outer, inner: 1, rows: []}",
+            f"inner: 1: the key of map outer is {STRUCT_KEY}",
+        ),
+        (
+            "{map: outer, inner: {row: one}, key: 0, field: x, equals: 1}",
+            "inner.row: 'one': row in the key of map outer is an integer of 2 bytes, "
+            "0 to 65535",
+        ),
+        (
+            "{map: outer, inner: 1, show: {type: array}}",
+            f"inner: 1: the key of map outer is {STRUCT_KEY}",
+        ),
+        (
+            "{map: outer, inner: 1, agree: true}",
+            f"inner: 1: the key of map outer is {STRUCT_KEY}",
+        ),
+        (
+            "{map: cells, inner: {row: 1}, record: m.yaml}",
+            "inner: map cells is not a map of maps; leave out `inner`",
+        ),
+        (
+            "{map: outer, inner: {row: 1}, field: z, agree: true}",
+            "field: the maps in outer: no such field 'z'; there are x, y",
+        ),
+        (
+            "{map: outer, inner: {row: 1}, ignore: [value.z], agree: true}",
+            "ignore[0]: the maps in outer: no such field 'z'; there are x, y",
+        ),
+        (
+            "{map: outer, inner: {row: 1}, ignore: [key, value.x, value.y], agree: "
+            "true}",
+            "ignore: the maps in outer: nothing is left to compare",
+        ),
+        (
+            "{map: open, inner: [0, 1], equals: 1}",
+            f"inner: [0, 1]: the key of map open is {INTEGER_KEY}",
+        ),
+        (
+            "{map: open, inner: {row: 1}, equals: 1}",
+            f'inner: {{"row": 1}}: the key of map open is {INTEGER_KEY}',
+        ),
+        (
+            "{map: open, inner: small, equals: 1}",
+            f"inner: 'small': the key of map open is {INTEGER_KEY}",
+        ),
+        (
+            "{map: open, key: 0, equals: {id: 1}}",
+            f'equals: {{"id": 1}}: a value of map open is {INTEGER_KEY}',
+        ),
+        (
+            "{map: outer, inner: {row: 1}, key: {row: 1}, field: x, equals: 1}",
+            f'key: {{"row": 1}}: the key of the maps in outer is {INTEGER_KEY}',
+        ),
+        (
+            "{map: outer, inner: {row: 1}, rows: [{key: 0, value: 7}]}",
+            "rows[0].value: 7: a value of the maps in outer is a mapping of the "
+            "members of struct inner: x, y",
+        ),
+        (
+            "{map: cells, rows: [{key: 1}]}",
+            f"rows[0].key: 1: the key of map cells is {STRUCT_KEY}",
+        ),
+        (
+            "{map: outer, inner: {row: 1}, rows: [{key: 0, value: {x: 7}}]}",
+            "rows[0].value: a value of the maps in outer is compared with all of its "
+            "members, and y is missing",
+        ),
+        (
+            "{map: cells, field: place.x, equals: [1]}",
+            "equals: [1]: place.x in a value of map cells is an integer of 4 bytes, 0 "
+            "to 4294967295",
+        ),
+        (
+            "{map: .rodata, field: step, equals: 5000000000}",
+            "equals: 5000000000: step in a value of map .rodata is an integer of 4 "
+            "bytes, -2147483648 to 2147483647",
+        ),
+        (
+            "{map: mine.bss, equals: {ranges: {least: 1}}}",
+            "equals.ranges: 'ranges': no such field; did you mean 'range'?",
+        ),
+        (
+            "{map: totals, key: 0, equals: 1}",
+            "map totals has a value for each CPU; set cpu: N, sum or any",
+        ),
+        (
+            "{map: totals, rows: [{key: 0, value: 1}]}",
+            "rows[0].value: 1: map totals has a value for each CPU; write a list of "
+            "them",
+        ),
+        (
+            "{map: totals, rows: [{key: 0, value: [1, -1]}]}",
+            "rows[0].value[1]: -1: a value of map totals is an integer of 2 bytes, 0 "
+            "to 65535",
+        ),
+        (
+            "{map: cells, field: bits, cpu: sum, equals: 1}",
+            "cpu: map cells is not a per-CPU map; leave out `cpu`",
+        ),
+        (
+            "{map: devices, key: 0, equals: {ifindex: 1}}",
+            'equals: {"ifindex": 1}: a value of map devices is 8 bytes that nothing '
+            'formats: a number, or text such as "0x01 0x02"',
+        ),
+        (
+            "{map: cells, key: {row: 1}, raw: true, equals: 0x01 0x02}",
+            "equals: '0x01 0x02': a value of map cells is 44 bytes that nothing "
+            'formats: a number, or text such as "0x01 0x02"',
+        ),
+    ],
+)
+def test_what_the_types_can_not_hold_is_told_before_the_boot(
+    folder: Path, expectation: str, said: str
+) -> None:
+    place = "expect[0]: " if said.startswith("map totals") else "expect[0]."
+    assert mistakes(folder, expectation) == [f"suite.yaml:7: cases[0].{place}{said}"]
+
+
+@pytest.mark.parametrize(
+    ("expectation", "said"),
+    [
+        (
+            "{map: open, inner: null, equals: 1}",
+            "inner: null is not a key of a map in it",
+        ),
+        ("{map: open, inner: , rows: []}", "inner: null is not a key of a map in it"),
+        ("{map: open, key: null, equals: 1}", "key: null is not a key; write one, or"),
+        ("{map: open, key: 0, equals: null}", "equals: null is not a value that a map"),
+        ("{map: open, rows: [{key: null}]}", "rows[0].key: null is not a key"),
+        ("{map: cells, key: {row: null}, field: bits, equals: 1}", "key.row: null: "),
+    ],
+)
+def test_null_is_nothing_that_a_map_has(
+    folder: Path, expectation: str, said: str
+) -> None:
+    path = folder / "suite.yaml"
+    text = SUITE.replace("{expectation}", expectation).replace("{trigger}", "sleep: 1")
+    path.write_text(text)
+
+    with pytest.raises(UsageError) as caught:
+        namecheck.check([suitefile.load(path)], Compiler(), Memory())
+
+    assert f":7: cases[0].expect[0].{said}" in caught.value.message
+
+
+def test_other_sizes_than_those_of_the_types_are_left_to_the_boot(
+    folder: Path,
+) -> None:
+    keys = "maps: {cells: {value_size: 96}}"
+
+    assert not mistakes(folder, f"{{map: cells, key: 1, equals: 1}}\n    {keys}")
 
 
 def test_an_inner_map_is_like_the_one_that_the_loader_sets(folder: Path) -> None:
@@ -344,6 +552,8 @@ def settings(folder: Path, text: str) -> list[str]:
         "variables: {step: 7}",
         # A reference's value is not known yet.
         'variables: {step: "${kernel.id}"}',
+        'variables: {range: {least: "${agent.pid}"}}',
+        'maps: {cells: {rows: [{key: {row: "${agent.pid}"}, value: {}}]}}',
         "variables: {range: {least: 7}}",
         "programs: {count: {attach: kprobe/f}}",
     ],
@@ -367,6 +577,17 @@ def test_what_is_there_may_be_set(folder: Path, text: str) -> None:
         (
             "variables: {step: many}",
             "8: cases[0].variables.step: step: must be a number, not 'many'",
+        ),
+        # One reference does not hide what is next to it.
+        (
+            'variables: {range: {least: "${agent.pid}", most: 1}}',
+            "8: cases[0].variables.range: range: 'most': no such member; there are "
+            "least",
+        ),
+        (
+            'maps: {cells: {rows: [{key: {row: "${agent.pid}"}, value: 1}]}}',
+            "8: cases[0].maps.cells.rows[0]: value: must be a mapping of members, not "
+            "1",
         ),
         (
             "programs: {count: {attach: fentry/vfs_read}}",
@@ -395,6 +616,13 @@ def test_fields_of_a_drain_are_those_that_it_names(folder: Path) -> None:
     assert not mistakes(folder, trigger=f"{{{drain}, where: {{pid: 1}}}}")
     (said,) = mistakes(folder, trigger=f"{{{drain}, where: {{pdi: 1}}}}")
     assert "'pdi': no such field; did you mean 'pid'?" in said
+    (said,) = mistakes(folder, trigger=f"{{{drain}, where: {{pid: self}}}}")
+    assert said == (
+        "suite.yaml:5: cases[0].trigger[0].where.pid: 'self': pid in a record is an "
+        "integer of 4 bytes, -2147483648 to 2147483647"
+    )
+    # Of a record that ends before the field.
+    assert not mistakes(folder, trigger=f"{{{drain}, where: {{pid: null}}}}")
 
 
 def test_a_kernel_whose_types_are_unavailable_is_told(folder: Path) -> None:

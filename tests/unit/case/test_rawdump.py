@@ -15,7 +15,7 @@ from runner.bpf.bpftool import MapDump, MapRow
 from runner.bpf.btf import parse
 from runner.bpf.object import read
 from runner.bpf.values import Formatter
-from runner.case.rawdump import map_dump, with_variables
+from runner.case.rawdump import map_dump, with_ids, with_variables
 from runner.errors import ArtifactError
 from runner.guest.agent import AgentSession
 from runner.guest.replies import LoadedObject, RawDump, RawRow
@@ -267,3 +267,52 @@ def test_maps_of_other_names_stay(shapes: bytes) -> None:
     dump = MapDump(rows=(MapRow(key=b"\0", value=b"\1"),))
 
     assert with_variables(dump, "cells", shapes) is dump
+
+
+OF_MAPS = """
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+struct cell { __u16 row, column; };
+struct inside {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u32);
+};
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+    __uint(max_entries, 2);
+    __type(key, struct cell);
+    __array(values, struct inside);
+} by_cell SEC(".maps");
+SEC("socket") int use(void *context)
+{
+    return !bpf_map_lookup_elem(&by_cell, context);
+}
+"""
+# What bpftool shows: libbpf gives maps of maps no BTF.
+BY_CELL = MapDump(
+    rows=(
+        MapRow(key=b"\1\0\2\0", value=b"\x0b\0\0\0"),
+        MapRow(key=b"\3\0\4\0", error="No such file or directory"),
+    )
+)
+
+
+def test_keys_of_a_map_of_maps_are_formatted_and_its_values_are_ids(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    data = compile_bpf(OF_MAPS, tmp_path_factory.mktemp("of_maps"))
+
+    first, empty = with_ids(BY_CELL, "by_cell", data).rows
+
+    assert first.formatted_key == {"row": 1, "column": 2}
+    assert first.formatted_value == 11
+    assert empty.formatted_key == {"row": 3, "column": 4}
+    assert (empty.formatted_value, empty.error) == (None, "No such file or directory")
+
+
+def test_of_a_map_that_nobody_describes_only_the_ids_are_known(shapes: bytes) -> None:
+    first, _ = with_ids(BY_CELL, "by_cell", shapes).rows
+
+    assert (first.formatted_key, first.formatted_value) == (None, 11)

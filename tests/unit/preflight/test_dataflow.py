@@ -120,6 +120,22 @@ def test_the_context_is_followed(source: str) -> None:
     assert [(it.size, way(it.value)) for it in uses] == [(8, [("CONTEXT", 24)])]
 
 
+BEHIND_KFUNC = """\
+extern int bpf_kernels(int number) __ksym;
+SEC("fentry/vfs_read") int reads(unsigned long long *ctx)
+{
+	bpf_kernels(1);
+	return ctx[3];
+}
+"""
+
+
+def test_the_context_is_followed_behind_calls_of_the_kernels_functions() -> None:
+    uses = uses_of(BEHIND_KFUNC, UseKind.READ)
+
+    assert [way(it.value) for it in uses] == [[("CONTEXT", 24)]]
+
+
 RETURNED = """\
 static __attribute__((noinline)) struct outer *of(unsigned long long *ctx)
 {

@@ -98,3 +98,25 @@ SEC("kprobe/a") int on_a(struct task *task)
     prediction = checked(an_object(source), EMPTY, "6.1")
 
     assert prediction.verdict is Verdict.LOADS
+
+
+AFTER_KFUNC = """\
+struct task { int pid; int gone; } CORE;
+extern int bpf_kernels(int number) __ksym;
+SEC("kprobe/a") int on_a(struct task *task)
+{
+	if (bpf_kernels(1))
+		return bpf_core_field_offset(struct task, gone);
+	return bpf_get_smp_processor_id();
+}
+"""
+
+
+def test_what_is_behind_a_call_of_the_kernels_own_function_is_reached() -> None:
+    types = kernel("struct task { int pid; } x; int bpf_kernels(int n) { return n; }")
+
+    prediction = checked(an_object(AFTER_KFUNC), types, "6.1")
+
+    assert prediction.verdict is Verdict.REJECTED
+    assert "gone is missing and not guarded" in prediction.reasons[0]
+    assert "get_smp_processor_id" in {it.name for it in prediction.features}

@@ -377,7 +377,10 @@ def test_a_suite_that_is_reached_by_a_symlink_is_fine(folder: Path) -> None:
 
 
 def test_equals_null_counts_as_a_matcher(folder: Path) -> None:
-    assert load(folder, with_expectation("{map: m, equals: null}")).suite.cases
+    # The first record of a drain that read none.
+    text = with_expectation('{value: "${child.pid}", equals: null}')
+
+    assert load(folder, text + "\n    trigger: [{fork: null}]").suite.cases
 
 
 def test_files_below_finds_suites(folder: Path) -> None:
