@@ -107,7 +107,7 @@ def _bytes(text: str) -> bytes:
     return base64.b64decode(text, validate=True)
 
 
-class Recorder(socket.socket):
+class KeptWire(socket.socket):
     """A socket that remembers what went over it."""
 
     def __init__(self, wire: socket.socket) -> None:
@@ -133,7 +133,7 @@ class Recorder(socket.socket):
         return Conversation(draws=draws, heard=tuple(self._heard), said=self._said)
 
 
-class Replayer(socket.socket):
+class ReplayedWire(socket.socket):
     """A socket over which a conversation is had again, and then goes on."""
 
     def __init__(self, wire: socket.socket, conversation: Conversation) -> None:
@@ -188,7 +188,9 @@ class Transport(paramiko.Transport):
 
     _kex_info: ClassVar[dict[str, Any]] = {**_EXCHANGES, _EXCHANGE: _Exchange}
 
-    def __init__(self, wire: Recorder | Replayer, again: Draws | None = None) -> None:
+    def __init__(
+        self, wire: KeptWire | ReplayedWire, again: Draws | None = None
+    ) -> None:
         """With `again`, it says what the one said that drew them."""
         super().__init__(wire)
         self.get_security_options().kex = (_EXCHANGE,)

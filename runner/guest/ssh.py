@@ -13,7 +13,7 @@ from runner import timeouts
 from runner.deadline import Deadline
 from runner.errors import GuestError
 from runner.guest.agenterrors import AgentLost, Unreachable
-from runner.guest.conversation import Conversation, Recorder, Replayer, Transport
+from runner.guest.conversation import Conversation, KeptWire, ReplayedWire, Transport
 from runner.guest.keys import GuestKeys
 from runner.guest.qemu.machine import LINE
 from runner.guest.qemu.vm import Vm
@@ -197,11 +197,11 @@ class Recorded:
 
     ssh: Ssh
     transport: Transport
-    recorder: Recorder
+    wire: KeptWire
 
     def conversation(self) -> Conversation:
         """Return what was said until now."""
-        return self.recorder.conversation(self.transport.draws)
+        return self.wire.conversation(self.transport.draws)
 
 
 @contextmanager
@@ -213,11 +213,11 @@ def be_called(
     `through` is the one by which it is told to. Raises AgentLost, and as `connect`.
     """
     through.start(_CALL)
-    recorder = Recorder(vm.line)
-    with closing(Transport(recorder)) as transport:
+    wire = KeptWire(vm.line)
+    with closing(Transport(wire)) as transport:
         _log_in(vm, transport, keys, deadline)
         ssh = Ssh(transport=transport, pace=vm.pace)
-        yield Recorded(ssh=ssh, transport=transport, recorder=recorder)
+        yield Recorded(ssh=ssh, transport=transport, wire=wire)
 
 
 @contextmanager
@@ -228,7 +228,7 @@ def go_on(
 
     The guest need not run before more is said than was. Raises as `connect` does.
     """
-    wire = Replayer(vm.line, conversation)
+    wire = ReplayedWire(vm.line, conversation)
     with closing(Transport(wire, conversation.draws)) as transport:
         _log_in(vm, transport, keys, deadline)
         yield Ssh(transport=transport, pace=vm.pace)

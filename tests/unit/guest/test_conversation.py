@@ -13,8 +13,8 @@ from runner.guest.conversation import (
     Conversation,
     Draws,
     Heard,
-    Recorder,
-    Replayer,
+    KeptWire,
+    ReplayedWire,
     Transport,
 )
 from runner.guest.sshlibrary import paramiko
@@ -38,7 +38,7 @@ def saved() -> Iterator[Saved]:
         serving = paramiko.Transport(far)
         serving.add_server_key(paramiko.ECDSAKey.generate())
         serving.start_server(event=threading.Event(), server=server)
-        recorder = Recorder(near)
+        recorder = KeptWire(near)
         transport = Transport(recorder)
         talk(transport)
         said = recorder.conversation(transport.draws)
@@ -59,7 +59,7 @@ def talk(transport: paramiko.Transport) -> paramiko.Channel:
 
 
 def test_a_conversation_goes_on_where_it_was_left(saved: Saved) -> None:
-    transport = Transport(Replayer(saved.wire, saved.said), saved.said.draws)
+    transport = Transport(ReplayedWire(saved.wire, saved.said), saved.said.draws)
     channel = talk(transport)
     # It was started once: what was said before went to nobody.
     (there,) = saved.server.channels
@@ -81,7 +81,7 @@ def test_it_is_the_same_after_it_was_kept_as_text(saved: Saved) -> None:
     said = conversation.of_kept(saved.said.kept())
 
     assert said == saved.said
-    transport = Transport(Replayer(saved.wire, said), said.draws)
+    transport = Transport(ReplayedWire(saved.wire, said), said.draws)
     talk(transport)
     transport.close()
 
@@ -99,7 +99,7 @@ def test_who_draws_other_numbers_is_noticed(saved: Saved, what: str) -> None:
     opening = drawn.opening[:1] + bytes(16) + drawn.opening[17:]
     other = {"half": os.urandom(32), "opening": opening}
     draws = replace(drawn, **{what: other[what]})
-    transport = Transport(Replayer(saved.wire, saved.said), draws)
+    transport = Transport(ReplayedWire(saved.wire, saved.said), draws)
 
     with pytest.raises(paramiko.SSHException):
         talk(transport)
@@ -114,7 +114,7 @@ def test_another_hosts_answers_are_noticed(saved: Saved) -> None:
     changed[len(changed) // 2] ^= 1
     others[half] = replace(others[half], data=bytes(changed))
     said = replace(saved.said, heard=(first, *others))
-    transport = Transport(Replayer(saved.wire, said), said.draws)
+    transport = Transport(ReplayedWire(saved.wire, said), said.draws)
 
     with pytest.raises((paramiko.SSHException, EOFError)):
         talk(transport)
@@ -140,7 +140,7 @@ def test_what_was_said_goes_to_nobody(
     wire: tuple[socket.socket, socket.socket],
 ) -> None:
     near, far = wire
-    again = Replayer(near, SHORT)
+    again = ReplayedWire(near, SHORT)
 
     # A part that was said, and a part that is new.
     assert again.send(b"itsme") == 4
@@ -156,7 +156,7 @@ def test_nothing_is_heard_before_its_turn(
 ) -> None:
     near, far = wire
     far.sendall(b"!")
-    again = Replayer(near, SHORT)
+    again = ReplayedWire(near, SHORT)
     again.settimeout(0.01)
 
     assert (again.recv(3), again.recv(100)) == (b"who", b" is there?")
@@ -173,8 +173,8 @@ def test_its_wire_stays_open_for_the_machine(
     wire: tuple[socket.socket, socket.socket],
 ) -> None:
     near, far = wire
-    Recorder(near).close()
-    Replayer(near, SHORT).close()
+    KeptWire(near).close()
+    ReplayedWire(near, SHORT).close()
 
     near.sendall(b"still there")
 
