@@ -619,24 +619,30 @@ def _save(up: Guest, secrets: GuestKeys, origin: Origin) -> Snapshot:
     # A network connection can't be saved.
     with _diagnosed(up.vm):
         up.agent.settle(most=origin.memory << 20, timeout=timeouts.SETTLE.seconds)
-    up.ssh.close()
-    wait_for_hangup(up.vm, up.vm.pace.deadline(timeouts.HANG_UP))
-    # Else each guest would first do what this one has left to do.
-    wait_until_idle(up.vm, up.vm.pace.deadline(timeouts.IDLE))
-    said = up.first_words.and_later(up.vm.news())
-    saved = origin.host.snapshots.save(
-        origin.snapshot_key,
-        lambda path: snapshot.save(up.vm, path),
-        memory=origin.memory,
-        keys=secrets,
-        metadata={
-            "kernel": up.hello.release,
-            snapshots.IMAGE: up.artifact.image_sha256,
-            "bpftool": up.bpftool_version,
-            _BOOT: up.boot_seconds,
-            **said.kept(),
-        },
-    )
+    deadline = Deadline.after(origin.host.boot_timeout * up.vm.pace.scale)
+    with ssh.be_called(up.vm, up.ssh, secrets, deadline) as recorded:
+        with _diagnosed(up.vm):
+            agent = _session(recorded.ssh, up.vm)
+            agent.hello(timeout=timeouts.ANSWER.seconds)
+        up.ssh.close()
+        wait_for_hangup(up.vm, up.vm.pace.deadline(timeouts.HANG_UP))
+        # Else each guest would first do what this one has left to do.
+        wait_until_idle(up.vm, up.vm.pace.deadline(timeouts.IDLE))
+        said = up.first_words.and_later(up.vm.news())
+        saved = origin.host.snapshots.save(
+            origin.snapshot_key,
+            lambda path: snapshot.save(up.vm, path),
+            memory=origin.memory,
+            keys=secrets,
+            conversation=recorded.conversation(),
+            metadata={
+                "kernel": up.hello.release,
+                snapshots.IMAGE: up.artifact.image_sha256,
+                "bpftool": up.bpftool_version,
+                _BOOT: up.boot_seconds,
+                **said.kept(),
+            },
+        )
     up.life.to(State.SAVED, f"saved after {time.monotonic() - started:.1f} s")
     return saved
 
@@ -693,12 +699,13 @@ def _restored(
     ):
         most = min(origin.host.boot_timeout, timeouts.RESTORE.seconds)
         deadline = Deadline.after(most * pace.scale)
-        snapshot.restore(vm, saved.state.result(), timeout=deadline.remaining())
-        with ssh.connect(vm, saved.keys, deadline) as connection:
+        with ssh.go_on(vm, saved.keys, saved.conversation, deadline) as connection:
             with _diagnosed(vm):
                 agent = _session(connection, vm)
-                wake(agent)
                 hello = agent.hello(timeout=timeouts.ANSWER.seconds)
+            snapshot.restore(vm, saved.state.result(), timeout=deadline.remaining())
+            with _diagnosed(vm):
+                wake(agent)
                 facts = _facts(agent, origin, hello)
             said = firstwords.of_saved(saved.metadata).and_later(vm.news())
             _note(said, origin, life.starts)

@@ -14,20 +14,23 @@ from pydantic import JsonValue
 from runner.errors import InfrastructureError, file_errors
 from runner.files import regular
 from runner.files.cache import Cache, CacheEntry, key_of
+from runner.guest.conversation import Conversation, of_kept
 from runner.guest.keys import GuestKeys, of_saved_guest
 from runner.guest.qemu import snapshot
 from runner.guest.qemu.machine import Machine, command
 from runner.guest.qemu.memory import guest_memory
 from runner.guest.qemu.snapshot import SnapshotError
+from runner.guest.sshlibrary import paramiko
 
 KIND = "snapshots"
 # Key of metadata: the kernel image's SHA-256.
 IMAGE = "image_sha256"
 
 # To be raised when what a saved guest is made of changes in a way that no key says.
-_RECIPE = "4"
+_RECIPE = "5"
 _STATE = "state.zst"
 _KEYS = "keys.json"
+_CONVERSATION = "conversation.json"
 _CPUINFO = Path("/proc/cpuinfo")
 
 
@@ -40,6 +43,8 @@ class Snapshot:
     # A descriptor of the rest of its state, once it is there.
     state: Future[int] = field(repr=False)
     keys: GuestKeys
+    # What was said to its agent, and by it, in the connection that is part of it.
+    conversation: Conversation
     # What was found out before it was saved.
     metadata: Mapping[str, JsonValue]
 
@@ -95,6 +100,7 @@ class Snapshots:
         *,
         memory: int,
         keys: GuestKeys,
+        conversation: Conversation,
         metadata: Mapping[str, JsonValue],
     ) -> Snapshot:
         """Keep a guest's state, which `write` writes to a path, and return it.
@@ -106,6 +112,7 @@ class Snapshots:
         def build(folder: Path) -> Mapping[str, JsonValue]:
             write(folder / _STATE)
             _write_secret(folder / _KEYS, keys.kept)
+            _write_secret(folder / _CONVERSATION, conversation.kept())
             return metadata
 
         entry = self._cache.entry(KIND, key, build, verify=False)
@@ -125,7 +132,9 @@ class Snapshots:
     def _load(self, entry: CacheEntry, memory: int) -> Snapshot:
         _check_owner(entry.directory)
         try:
-            kept = of_saved_guest(regular.read(entry.directory / _KEYS).decode())
+            keys = of_saved_guest(regular.read(entry.directory / _KEYS).decode())
+            said = regular.read(entry.directory / _CONVERSATION).decode()
+            conversation = of_kept(said)
         except (OSError, ValueError) as error:
             raise SnapshotError(f"the snapshot's keys can't be read: {error}") from None
         shared = guest_memory(memory)
@@ -134,7 +143,8 @@ class Snapshots:
             memory=shared,
             # While it is read, QEMU starts.
             state=self._executor.submit(snapshot.load, path, shared),
-            keys=kept,
+            keys=keys,
+            conversation=conversation,
             metadata=entry.metadata,
         )
 
@@ -177,8 +187,10 @@ def key(
         program = machine.qemu.resolve().stat()
     return key_of(
         _RECIPE,
+        # A client of another version says something else.
+        paramiko.__version__,
         str(os.geteuid()),
-        shlex.join(command(neutral, qmp_fd=0, console_fd=0)),
+        shlex.join(command(neutral, qmp_fd=0, console_fd=0, line_fd=0)),
         uploads,
         environment,
         f"{qemu} {program.st_size} {program.st_mtime_ns}",
@@ -200,7 +212,7 @@ def _write_secret(path: Path, text: str) -> None:
 
 
 def _check_owner(directory: Path) -> None:
-    for path in (directory, directory / _STATE, directory / _KEYS):
+    for path in (directory, *(directory / it for it in (_STATE, _KEYS, _CONVERSATION))):
         try:
             found = path.lstat()
         except OSError as error:

@@ -6,14 +6,16 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from runner import timeouts
 from runner.deadline import Deadline
 from runner.errors import GuestError
 from runner.guest.agenterrors import AgentLost, Unreachable
+from runner.guest.conversation import Conversation, KeptWire, ReplayedWire, Transport
 from runner.guest.keys import GuestKeys
+from runner.guest.qemu.machine import LINE
 from runner.guest.qemu.vm import Vm
 from runner.guest.sshlibrary import paramiko
 from runner.timeouts import Pace, Timeout
@@ -29,6 +31,11 @@ _CHUNK = 1 << 20
 _LONGEST_LINE = 120.0
 # What images/rc prints last.
 _NETWORK_IS_UP = "rc: network is up"
+# Starts an SSH server that serves who answers at LINE, and outlives who starts it.
+_CALL = (
+    f"setsid nc {LINE[0]} {LINE[1]} -e /usr/sbin/dropbear -i -s -m "
+    "-r /etc/dropbear/host_key </dev/null >/dev/null 2>&1 &"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +189,49 @@ def connect(vm: Vm, keys: GuestKeys, deadline: Deadline) -> Iterator[Ssh]:
     finally:
         transport.close()
         connection.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """A connection that can be saved with its guest."""
+
+    ssh: Ssh
+    transport: Transport
+    wire: KeptWire
+
+    def conversation(self) -> Conversation:
+        """Return what was said until now."""
+        return self.wire.conversation(self.transport.draws)
+
+
+@contextmanager
+def be_called(
+    vm: Vm, through: Ssh, keys: GuestKeys, deadline: Deadline
+) -> Iterator[Recorded]:
+    """Have the guest call the runner, and log in by that connection.
+
+    `through` is the one by which it is told to. Raises AgentLost, and as `connect`.
+    """
+    through.start(_CALL)
+    wire = KeptWire(vm.line)
+    with closing(Transport(wire)) as transport:
+        _log_in(vm, transport, keys, deadline)
+        ssh = Ssh(transport=transport, pace=vm.pace)
+        yield Recorded(ssh=ssh, transport=transport, wire=wire)
+
+
+@contextmanager
+def go_on(
+    vm: Vm, keys: GuestKeys, conversation: Conversation, deadline: Deadline
+) -> Iterator[Ssh]:
+    """Have a conversation again up to where its guest was saved, and go on with it.
+
+    The guest need not run before more is said than was. Raises as `connect` does.
+    """
+    wire = ReplayedWire(vm.line, conversation)
+    with closing(Transport(wire, conversation.draws)) as transport:
+        _log_in(vm, transport, keys, deadline)
+        yield Ssh(transport=transport, pace=vm.pace)
 
 
 def _wait_for_banner(vm: Vm, deadline: Deadline) -> socket.socket:

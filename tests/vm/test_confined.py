@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from runner.guest.qemu.machine import LINE
+from runner.results import Outcome
 from tests.vm.conftest import guests, run
 
 pytestmark = pytest.mark.vm
@@ -49,3 +51,21 @@ def test_a_guest_reaches_nobody(reports: Path, tmp_path: Path) -> None:
         with pytest.raises(BlockingIOError):
             server.accept()
     assert done.status == 0, done.output
+
+
+def test_who_speaks_in_a_guests_name_loses_it(reports: Path, tmp_path: Path) -> None:
+    suite = tmp_path / "speaks"
+    suite.mkdir()
+    address, port = LINE
+    (suite / "suite.yaml").write_text(
+        "description: speaks\n"
+        "cases:\n"
+        f"  - {{name: liar, command: [sh, -c, 'yes | nc -w 5 {address} {port}']}}\n"
+        "  - {name: other, command: ['true']}\n"
+    )
+
+    done = run("--kernels", "6.1", "--suite", suite, reports=reports)
+
+    outcomes = {case.case: case.outcome for case in done.results.cases}
+    assert outcomes == {"liar": Outcome.ERROR, "other": Outcome.PASSED}
+    assert done.status == 3

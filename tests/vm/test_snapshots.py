@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from runner.deadline import Deadline
+from runner.errors import GuestError
 from runner.files.cache import APPLICATION, Cache
-from runner.guest import guest, host
+from runner.guest import guest, host, keys, ssh
 from runner.guest.guest import Guest, Origin
 from runner.guest.keys import of_saved_guest
 from runner.guest.life import Life, Starts
+from runner.guest.qemu.machine import LINE
+from runner.guest.qemu.vm import wait_for_state
 from runner.kernels import fetch
 from runner.matrix import matrix
 from runner.results import CaseResult, KernelRun
@@ -88,10 +91,13 @@ def test_a_snapshot_takes_at_most_40_megabytes(
 
 
 def test_no_key_is_in_a_report_or_log(saved: Finished, cache_home: Path) -> None:
-    kept = (state(cache_home).parent / "keys.json").read_text()
+    folder = state(cache_home).parent
+    kept = (folder / "keys.json").read_text()
     client = json.loads(kept)["client"].splitlines()
     secrets = {line.encode() for line in client if len(line) > 20}
     secrets.add(of_saved_guest(kept).client.get_base64().encode())
+    said = json.loads((folder / "conversation.json").read_text())
+    secrets.add(said["half"].encode())
 
     for path in saved.reports.rglob("*"):
         if path.is_file():
@@ -229,6 +235,33 @@ def test_guests_of_a_snapshot_are_apart(origin: Origin, tmp_path: Path) -> None:
         # What a kernel draws at random is no longer what the snapshot would draw.
         name = "/proc/sys/kernel/random/uuid"
         assert printed(first, "cat", name) != printed(second, "cat", name)
+
+
+def test_nobody_logs_in_to_a_restored_guest(origin: Origin, tmp_path: Path) -> None:
+    with guest.start(origin, tmp_path / "console", a_life()) as up:
+        lines = printed(up, "netstat", "-tn").splitlines()
+        (connection,) = [line.split() for line in lines if "ESTABLISHED" in line]
+        assert connection[4] == ":".join(map(str, LINE))
+        # Who was logged in when it was saved can start more.
+        assert up.ssh.answers("/usr/bin/agent --version", Deadline.after(60))
+
+
+def test_a_conversation_with_another_host_is_refused(
+    origin: Origin, tmp_path: Path
+) -> None:
+    with guest.start(origin, tmp_path / "console", a_life()):
+        saved = origin.host.snapshots.find(
+            origin.snapshot_key, memory=origin.kernel.memory
+        )
+    assert saved is not None
+    pinned = replace(saved.keys, host=keys.generate().host)
+
+    with (
+        wait_for_state(origin.machine(tmp_path / "other"), saved.memory) as vm,
+        pytest.raises(GuestError, match="another host key"),
+        ssh.go_on(vm, pinned, saved.conversation, Deadline.after(60)),
+    ):
+        pytest.fail("somebody is logged in")
 
 
 def test_a_restored_guest_has_the_hosts_time(

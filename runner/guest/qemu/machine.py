@@ -11,6 +11,9 @@ Accelerator = Literal["kvm", "tcg"]
 
 # The guest's own port, forwarded to one on 127.0.0.1 that the host picks.
 SSH_PORT = 22
+# Where the guest reaches the runner: an address and a port of QEMU's own network. What
+# goes there is part of a saved state, unlike what comes in by the forwarded port.
+LINE = ("10.0.2.100", 22)
 
 # MiB; a power of two.
 WINDOW = 4
@@ -83,11 +86,13 @@ def has_window(machine: Machine) -> bool:
     return machine.accelerator in machine.architecture.board.window
 
 
-def command(machine: Machine, *, qmp_fd: int, console_fd: int) -> list[str]:
+def command(
+    machine: Machine, *, qmp_fd: int, console_fd: int, line_fd: int
+) -> list[str]:
     """Return QEMU's argument vector.
 
-    It inherits `qmp_fd`, a connected socket, and `console_fd`, a file that is open for
-    appending.
+    It inherits `qmp_fd` and `line_fd`, connected sockets, and `console_fd`, a file that
+    is open for appending.
     """
     return [
         *_board(machine, ",memory-backend=memory"),
@@ -98,7 +103,8 @@ def command(machine: Machine, *, qmp_fd: int, console_fd: int) -> list[str]:
         *("-serial", "chardev:console"),
         *("-chardev", f"socket,id=qmp,fd={qmp_fd}"),
         *("-mon", "chardev=qmp,mode=control"),
-        *_devices(machine),
+        *("-chardev", f"socket,id=line,fd={line_fd}"),
+        *_devices(machine, f",guestfwd=tcp:{LINE[0]}:{LINE[1]}-chardev:line"),
         *_window(machine),
     ]
 
@@ -144,7 +150,7 @@ def _accelerator(machine: Machine) -> str:
     return "tcg,thread=single"
 
 
-def _devices(machine: Machine) -> list[str]:
+def _devices(machine: Machine, more: str = "") -> list[str]:
     # Only PCI cards have a ROM to boot from a network.
     rom = ",romfile=" if machine.architecture.board.bus == "pci" else ""
     return [
@@ -152,7 +158,8 @@ def _devices(machine: Machine) -> list[str]:
         # kernel picks a free one, so that no two guests race for it.
         *(
             "-netdev",
-            f"user,id=net,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:0-:{SSH_PORT}",
+            f"user,id=net,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:0-:{SSH_PORT}"
+            f"{more}",
         ),
         *("-device", f"{machine.nic},netdev=net{rom}"),
         *("-object", "rng-random,id=rng,filename=/dev/urandom"),

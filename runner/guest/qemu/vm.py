@@ -24,7 +24,7 @@ from runner.errors import (
     timed_out,
 )
 from runner.failures import splats
-from runner.guest.qemu.machine import WINDOW, Machine, command
+from runner.guest.qemu.machine import LINE, WINDOW, Machine, command
 from runner.guest.qemu.memory import guest_memory, memory_file
 from runner.guest.qemu.qmp import Qmp
 from runner.process.privileges import dropped
@@ -43,8 +43,10 @@ _WATCHED = 0.05
 _IDLE = 0.1
 
 # "  TCP[ESTABLISHED]  27 127.0.0.1 33939  10.0.2.15 22 …"
-# In TIME_WAIT both sides are through.
-_CONNECTION = re.compile(r"TCP\[(?!HOST_FORWARD|TIME_WAIT)")
+# In TIME_WAIT both sides are through. What goes to LINE is saved with the guest.
+_CONNECTION = re.compile(
+    rf"TCP\[(?!HOST_FORWARD|TIME_WAIT)(?!.* {re.escape(LINE[0])} )"
+)
 _FORWARDED = re.compile(r"HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)")
 
 
@@ -57,6 +59,8 @@ class Vm:
     command_line: str
     process: subprocess.Popen[bytes]
     qmp: Qmp
+    # What the guest says to `runner.guest.qemu.machine.LINE`, and hears from there.
+    line: socket.socket
     # A descriptor of what its memory's file is. A guest that booted writes to it.
     memory: int
     # A descriptor of what the guest reads through its window.
@@ -202,10 +206,18 @@ def _running(
         stack.callback(os.close, console)
         ours, theirs = socket.socketpair()
         stack.callback(ours.close)
-        with theirs:
-            argv = command(machine, qmp_fd=theirs.fileno(), console_fd=console)
+        line, its_line = socket.socketpair()
+        stack.callback(line.close)
+        with theirs, its_line:
+            argv = command(
+                machine,
+                qmp_fd=theirs.fileno(),
+                console_fd=console,
+                line_fd=its_line.fileno(),
+            )
             errors = stack.enter_context(tempfile.TemporaryFile())
-            inherited = (memory, window, console, *descriptors, theirs.fileno())
+            inherited = (memory, window, console, *descriptors)
+            inherited = (*inherited, theirs.fileno(), its_line.fileno())
             process = _start(argv, _groups(machine), inherited, errors)
         stack.callback(_end, process)
         qmp = stack.enter_context(Qmp(ours))
@@ -214,6 +226,7 @@ def _running(
             command_line=shlex.join(argv),
             process=process,
             qmp=qmp,
+            line=line,
             memory=memory,
             window=window,
             port=_first_words(qmp, process, errors, pace),

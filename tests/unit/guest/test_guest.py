@@ -19,6 +19,7 @@ from runner.facts.model import Facts
 from runner.files.cache import Cache
 from runner.guest import environment, guest, keys, probes, ssh
 from runner.guest.agent import AgentSession
+from runner.guest.conversation import Conversation, Draws
 from runner.guest.environment import EnvironmentUnavailableError
 from runner.guest.guest import Origin
 from runner.guest.host import Host
@@ -57,6 +58,9 @@ def test_each_guest_gets_the_time_and_randomness_of_its_own() -> None:
 # ------------------------------------------------------------------ the starts
 
 
+SAID = Conversation(draws=Draws(half=b"half", opening=b"opening"), heard=(), said=0)
+
+
 class KnownSnapshots(Snapshots):
     """Has the snapshot that it is given, or fails as it is told."""
 
@@ -87,6 +91,7 @@ def a_snapshot(**metadata: JsonValue) -> Snapshot:
         memory=-1,
         state=state,
         keys=keys.generate(),
+        conversation=SAID,
         metadata={"bpftool": "7.1.0", **metadata},
     )
 
@@ -143,6 +148,11 @@ class Machines:
         self.agents.append(agent)
         yield SimpleNamespace(start=lambda _: agent, close=lambda: None, pace=Pace(1.0))
 
+    @contextmanager
+    def be_called(self, *_: object) -> Iterator[object]:
+        with self.connect() as connection:
+            yield SimpleNamespace(ssh=connection, conversation=lambda: SAID)
+
     @property
     def asked(self) -> int:
         """How often a kernel was asked what it has."""
@@ -167,6 +177,8 @@ def machines(monkeypatch: pytest.MonkeyPatch) -> Machines:
     monkeypatch.setattr(guest, "wait_until_idle", lambda *_: None)
     monkeypatch.setattr(ssh, "wait_for_server", lambda *_: None)
     monkeypatch.setattr(ssh, "connect", made.connect)
+    monkeypatch.setattr(ssh, "be_called", made.be_called)
+    monkeypatch.setattr(ssh, "go_on", made.connect)
     monkeypatch.setattr(snapshot, "save", made.save)
     monkeypatch.setattr(snapshot, "restore", made.restore)
     return made
@@ -390,8 +402,8 @@ def test_a_kernel_is_asked_once_what_it_has_before_it_is_saved(
 ) -> None:
     first, second = started(snapshots), started(snapshots)
 
-    # Twice: the guest that was saved, and those that came from it.
-    assert len(machines.agents) == 3
+    # Of the guest that booted, of what was saved of it, and of those that came from it.
+    assert len(machines.agents) == 4
     assert machines.asked == 1
     assert machines.agents[0].operations.index("bpf") < (
         machines.agents[0].operations.index("settle")

@@ -9,6 +9,7 @@ import pytest
 
 from runner.files.cache import Cache
 from runner.guest import keys, snapshots
+from runner.guest.conversation import Conversation, Draws, Heard
 from runner.guest.keys import GuestKeys
 from runner.guest.qemu import statefile
 from runner.guest.qemu.machine import Machine
@@ -20,6 +21,11 @@ from tests.unit.guest.doubles import MACHINE
 STATE = b"state " * 1000
 MEMORY = b"memory"
 KEY = "0" * 64
+SAID = Conversation(
+    draws=Draws(half=b"half", opening=b"opening"),
+    heard=(Heard(after=2, data=b"come in"),),
+    said=4,
+)
 
 
 @pytest.fixture
@@ -48,6 +54,7 @@ def save(known: Snapshots, secrets: GuestKeys | None = None) -> None:
         write,
         memory=1,
         keys=secrets or keys.generate(),
+        conversation=SAID,
         metadata={"bpftool": "7.1.0"},
     )
 
@@ -81,6 +88,7 @@ def test_a_snapshot_is_found_with_its_keys(
     assert os.pread(found.memory, len(MEMORY), 0) == MEMORY
     assert found.keys.client == secrets.client
     assert found.keys.host == secrets.host
+    assert found.conversation == SAID
     assert found.metadata == {"bpftool": "7.1.0"}
     assert fresh().has(KEY)
 
@@ -99,7 +107,7 @@ def test_keys_are_readable_by_their_owner_only(known: Snapshots, cache: Cache) -
     assert (folder / "keys.json").stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("name", [".", "keys.json", "state.zst"])
+@pytest.mark.parametrize("name", [".", "keys.json", "conversation.json", "state.zst"])
 @pytest.mark.parametrize("mode", [0o770, 0o704])
 def test_what_others_can_read_or_write_is_not_used(
     known: Snapshots,
@@ -126,12 +134,25 @@ def test_another_users_snapshot_is_not_used(
         fresh().find(KEY, memory=1)
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"client": "PRIVATE", "host": ""}'])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("keys.json", ""),
+        ("keys.json", "{}"),
+        ("keys.json", '{"client": "PRIVATE", "host": ""}'),
+        ("conversation.json", ""),
+        ("conversation.json", '{"half": "PRIVATE", "opening": ""}'),
+    ],
+)
 def test_damaged_keys_are_refused_and_not_shown(
-    known: Snapshots, fresh: Callable[[], Snapshots], cache: Cache, content: str
+    known: Snapshots,
+    fresh: Callable[[], Snapshots],
+    cache: Cache,
+    name: str,
+    content: str,
 ) -> None:
     save(known)
-    (cache.root / KIND / KEY / "keys.json").write_text(content)
+    (cache.root / KIND / KEY / name).write_text(content)
 
     with pytest.raises(SnapshotError) as raised:
         fresh().find(KEY, memory=1)
@@ -154,7 +175,14 @@ def test_a_save_that_fails_leaves_nothing(known: Snapshots, cache: Cache) -> Non
         raise SnapshotError("QEMU is gone")
 
     with pytest.raises(SnapshotError, match="QEMU is gone"):
-        known.save(KEY, fail, memory=1, keys=keys.generate(), metadata={})
+        known.save(
+            KEY,
+            fail,
+            memory=1,
+            keys=keys.generate(),
+            conversation=SAID,
+            metadata={},
+        )
 
     assert known.find(KEY, memory=1) is None
     assert not [path for path in cache.root.rglob("*") if path.name == "state.zst"]

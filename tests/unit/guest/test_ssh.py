@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 
@@ -16,33 +16,10 @@ from runner.guest.agenterrors import AgentLost, Unreachable
 from runner.guest.ssh import Ssh, SshChannel
 from runner.guest.sshlibrary import paramiko
 from runner.timeouts import Pace
+from tests.unit.guest.ssh_server import LONG, Server
 
 # Silence is 0.2 s, a sign of life may take 0.3 s.
 QUICK = Pace(0.01)
-# A wait that nobody has.
-LONG = 60.0
-
-
-@dataclass
-class Server(paramiko.ServerInterface):
-    """A guest's SSH server, which lets anybody in and starts nothing."""
-
-    channels: list[paramiko.Channel] = field(default_factory=list)
-    # Cleared, it answers nothing to who wants to start something.
-    answers: threading.Event = field(default_factory=threading.Event)
-
-    def check_auth_none(self, username: str) -> int:
-        return paramiko.common.AUTH_SUCCESSFUL
-
-    def check_channel_request(self, kind: str, chanid: int) -> int:
-        return paramiko.common.OPEN_SUCCEEDED
-
-    def check_channel_exec_request(
-        self, channel: paramiko.Channel, command: bytes
-    ) -> bool:
-        self.answers.wait(LONG)
-        self.channels.append(channel)
-        return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +51,6 @@ def guest() -> Iterator[Guest]:
     near, one = socket.socketpair()
     other, far = socket.socketpair()
     cut, server = threading.Event(), Server()
-    server.answers.set()
     carrier = threading.Thread(target=_wire, args=(one, other, cut), daemon=True)
     carrier.start()
     with contextlib.ExitStack() as stack:

@@ -26,8 +26,12 @@ MACHINE = Machine(
 )
 
 
+# The descriptors that it inherits.
+GIVEN = {"qmp_fd": 9, "console_fd": 3, "line_fd": 4}
+
+
 def test_the_whole_command_line() -> None:
-    assert command(MACHINE, qmp_fd=9, console_fd=3) == [
+    assert command(MACHINE, **GIVEN) == [
         "/usr/bin/qemu-system-x86_64",
         "-nodefaults",
         "-no-user-config",
@@ -65,8 +69,11 @@ def test_the_whole_command_line() -> None:
         "socket,id=qmp,fd=9",
         "-mon",
         "chardev=qmp,mode=control",
+        "-chardev",
+        "socket,id=line,fd=4",
         "-netdev",
-        "user,id=net,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:0-:22",
+        "user,id=net,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:0-:22,"
+        "guestfwd=tcp:10.0.2.100:22-chardev:line",
         "-device",
         "virtio-net-pci,netdev=net,romfile=",
         "-object",
@@ -83,7 +90,7 @@ def test_the_whole_command_line() -> None:
 
 
 def test_a_machine_that_waits_for_a_state_writes_to_no_file() -> None:
-    words = command(replace(MACHINE, incoming=True), qmp_fd=9, console_fd=3)
+    words = command(replace(MACHINE, incoming=True), **GIVEN)
 
     assert words[words.index("-incoming") + 1] == "defer"
     assert not {"-kernel", "-initrd", "-append"} & set(words)
@@ -109,19 +116,22 @@ def test_what_reports_show_can_be_pasted() -> None:
 
 def test_what_reports_show_is_the_same_machine() -> None:
     own, shown = (
-        command(MACHINE, qmp_fd=9, console_fd=3),
+        command(MACHINE, **GIVEN),
         by_hand(MACHINE, Path("/cache/initramfs")),
     )
 
-    for option in ("-cpu", "-smp", "-m", "-append", "-netdev", "-device", "-sandbox"):
+    for option in ("-cpu", "-smp", "-m", "-append", "-device", "-sandbox"):
         assert own[own.index(option) + 1] == shown[shown.index(option) + 1]
+    # Nobody is there for it to call.
+    network, calls_nobody = (it[it.index("-netdev") + 1] for it in (own, shown))
+    assert network == f"{calls_nobody},guestfwd=tcp:10.0.2.100:22-chardev:line"
 
 
 def test_a_machine_has_as_many_processors_as_it_is_to() -> None:
-    argv = command(replace(MACHINE, cpus=64), qmp_fd=9, console_fd=3)
+    argv = command(replace(MACHINE, cpus=64), **GIVEN)
     assert argv[argv.index("-smp") + 1] == "64"
     assert argv[argv.index("-accel") + 1] == "tcg,thread=single"
-    argv = command(replace(MACHINE, cpus=64, accelerator="kvm"), qmp_fd=9, console_fd=3)
+    argv = command(replace(MACHINE, cpus=64, accelerator="kvm"), **GIVEN)
     assert argv[argv.index("-accel") + 1] == "kvm"
 
 
@@ -158,7 +168,7 @@ def machine_of(architecture: Architecture) -> Machine:
 def test_other_architectures_have_their_own_board(
     architecture: Architecture, words: dict[str, str]
 ) -> None:
-    argv = command(machine_of(architecture), qmp_fd=9, console_fd=3)
+    argv = command(machine_of(architecture), **GIVEN)
 
     for option, start in words.items():
         assert argv[argv.index(option) + 1].startswith(start)
@@ -167,7 +177,7 @@ def test_other_architectures_have_their_own_board(
 
 
 def test_a_machine_without_pci_has_no_window_and_no_rom() -> None:
-    argv = command(machine_of(S390X), qmp_fd=9, console_fd=3)
+    argv = command(machine_of(S390X), **GIVEN)
 
     assert not [it for it in argv if "pci" in it or "ivshmem" in it or "rom" in it]
     assert not has_window(machine_of(S390X))
@@ -177,6 +187,4 @@ def test_arm64_has_a_window_under_tcg_only() -> None:
     under_kvm = replace(machine_of(ARM64), accelerator="kvm")
 
     assert has_window(machine_of(ARM64))
-    assert not [
-        it for it in command(under_kvm, qmp_fd=9, console_fd=3) if "ivshmem" in it
-    ]
+    assert not [it for it in command(under_kvm, **GIVEN) if "ivshmem" in it]
