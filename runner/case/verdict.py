@@ -48,6 +48,7 @@ from runner.failures.classify import (
     classify,
     classify_oops,
     classify_printed,
+    says_why,
 )
 from runner.guest.agenterrors import AgentError
 from runner.guest.commands import CommandFailedError, last_line
@@ -181,7 +182,7 @@ def _of_refusal(error: AgentError, attempt: Attempt) -> CaseVerdict:
     info = _debug_information(attempt.data)
     sizes = {program.name: program.size for program in info.programs.values()}
     # What the agent attaches by itself, libbpf says nothing of.
-    words = error.log or error.message
+    words = error.log if says_why(error.log) else error.message
     found = classify(
         words,
         operation,

@@ -47,7 +47,9 @@ _VERIFIER_LOG = re.compile(
 )
 # That it failed, and not why: what stands before says more.
 _SAYS_NOTHING = re.compile(
-    r"failed to load object|: failed to load: -\d+$|failed to prepare load attributes"
+    r"failed to load object|: failed to load: -\d+$|failed to prepare load attributes|"
+    # Of each socket, before 4.12.
+    r"Netlink error reporting not supported"
 )
 # Notes on a program's arguments, before its first instruction.
 _HEAD = re.compile(r"\A(?:(?!\d+: ).*\n)+(?=\d+: )")
@@ -259,7 +261,16 @@ def _line_at(log: str, position: int) -> str:
     return log[start : end if end >= 0 else None].strip()
 
 
+def says_why(log: str) -> bool:
+    """Tell whether a log has a line that may be about a refusal's reason."""
+    return bool(_telling(log))
+
+
+def _telling(log: str) -> list[str]:
+    lines = (line.strip() for line in log.splitlines())
+    return [it for it in lines if it and not _SAYS_NOTHING.search(it)]
+
+
 def _last_line(log: str) -> str:
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    telling = [line for line in lines if not _SAYS_NOTHING.search(line)] or lines
-    return telling[-1] if telling else ""
+    lines = _telling(log) or log.strip().splitlines()
+    return lines[-1].strip() if lines else ""

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from runner.facts.abilities import Known
 from runner.failures.classes import UNCLASSIFIED
-from runner.failures.classify import classify, classify_oops
+from runner.failures.classify import classify, classify_oops, says_why
 from runner.versions import KernelVersion
 
 
@@ -890,3 +890,18 @@ def test_a_refused_attach_without_a_place_is_told(words: str, name: str) -> None
 )
 def test_what_libbpf_refuses_itself_has_a_class(words: str, name: str) -> None:
     assert classify(f"libbpf: {words}\n", "load", "EINVAL").name == name
+
+
+def test_what_libbpf_says_of_each_socket_is_no_reason() -> None:
+    words = "libbpf: Netlink error reporting not supported\n"
+
+    assert not says_why(words)
+    assert says_why(words + "libbpf: Kernel error message: no such qdisc\n")
+
+
+def test_a_tracepoint_of_an_old_kernel_takes_one_program() -> None:
+    words = "libbpf: prog 'b': failed to attach to tracepoint 'sched/sched_switch': {}\n"
+
+    found = classify(words.format("File exists"), "attach", "EEXIST")
+
+    assert found.name == "attach_place_taken"
