@@ -135,6 +135,30 @@ def features(
         )
 
 
+def addresses(
+    externs: Sequence[Extern], number: int, engine: Engine
+) -> Mapping[str, bool]:
+    """Return the externs of the engine's target whose addresses programs take.
+
+    Of functions the verifier knows that they are not 0 (PTR_TO_MEM), of variables it
+    does not. libbpf puts 0 in the place of what is missing, or has another prototype.
+    `number` is what the engine calls the object.
+    """
+    taken = [it for it in externs if len(it.places) > len(it.calls) and it.type_id]
+    if not taken:
+        return {}
+    kfuncs = _kfuncs(taken, number, engine)
+    variables = [it.name for it in taken if not it.is_function]
+    found = engine.find(variables) if variables else []
+    there = {
+        name
+        for name, types in zip(variables, found, strict=True)
+        if any(kind is Kind.VAR for _, kind in types)
+    }
+    there |= {name for name, kfunc in kfuncs.items() if kfunc and kfunc.compatible}
+    return {it.name: it.is_function for it in taken if it.name in there}
+
+
 def _kfuncs(
     externs: Sequence[Extern], number: int, engine: Engine
 ) -> Mapping[str, KfuncAnswer | None]:

@@ -70,6 +70,7 @@ _PREFIX = re.compile(r"^(libbpf: )?(prog '[^']*': )?(relo #\d+: )?")
 
 # Different walks through an object.
 _REMEMBERED = 16
+_NO_ADDRESSES: Mapping[str, bool] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,20 +200,25 @@ class PredictedObject:
         verifier: Verifier,
         kernel: Known,
         wanted: Callable[[], bool],
+        addresses: Mapping[str, bool] = _NO_ADDRESSES,
     ) -> Code:
         """Return its code as a verifier walks it, with what relocation changed.
 
-        Many kernels give an object the same offsets; the last ones are remembered.
+        `addresses` are the kernel's, of the externs whose addresses it takes. Many
+        kernels give an object the same offsets; the last ones are remembered.
         Raises as `walked` does.
         """
         asked = kernel if self.flow.asks_version else None
-        key = frozenset(changed.items()), verifier, asked and asked.digest
+        there = frozenset(addresses.items())
+        key = frozenset(changed.items()), verifier, asked and asked.digest, there
         found = self._code.pop(key, None) or Code(
             item=self.item,
             contents=self.contents,
             flow=self.flow,
             graph=self.graph,
-            reached=frozenset(walked(self.flow, changed, verifier, asked, wanted)),
+            reached=frozenset(
+                walked(self.flow, changed, verifier, asked, wanted, addresses)
+            ),
             loaded=self.loaded,
             dataflow=self.dataflow,
             arguments=self.arguments,
@@ -260,7 +266,8 @@ def predict(
     answers = engine.relocate(subject.number)
     changed = instructions_after(subject, answers)
     verifier = verifier_of(target.known, compat=loader == "compat")
-    code = subject.code(changed, verifier, target.known, wanted)
+    addresses = externs.addresses(subject.externs.all, subject.number, engine)
+    code = subject.code(changed, verifier, target.known, wanted, addresses)
     guards = _guards(subject, changed, code.reached, verifier)
     nearby = (
         {it.access: (it.trail, it.field) for it in like.relocations if it.field}
