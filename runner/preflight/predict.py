@@ -36,6 +36,7 @@ from runner.preflight.engine import (
 )
 from runner.preflight.externs import Externs
 from runner.preflight.flowblocks import CALL
+from runner.preflight.kptrs import Kptrs
 from runner.preflight.model import (
     Difference,
     Effect,
@@ -54,6 +55,7 @@ from runner.preflight.payload import Payload
 from runner.preflight.places import made_of
 from runner.preflight.reach import walked
 from runner.preflight.references import CONFIG, Address, Flow
+from runner.preflight.returned import CONTEXT_CAST, GIVEN, STRUCTS
 from runner.preflight.rules import Code
 from runner.preflight.signatures import ComparedArguments, compared
 from runner.preflight.verifier import Verifier, verifier_of
@@ -152,8 +154,14 @@ class PredictedObject:
             *self.arguments.attached,
             *eventrecords.contexts(self.item, self.contents),
         }
-        interest = Interest(contexts=contexts, helpers=bareoffsets.RETURNED)
-        if not contexts and not self._has_pointers:
+        # What a context is cast to may be that of any program.
+        casts = any(it.name == CONTEXT_CAST for it in self.externs.all)
+        interest = Interest(
+            contexts=None if casts else contexts,
+            helpers=STRUCTS,
+            holders=Kptrs(self.item).holders,
+        )
+        if not contexts and not self._has_pointers and not interest.holders:
             return Dataflow(uses=())
         return followed(self.item, self.flow, interest=interest)
 
@@ -164,7 +172,7 @@ class PredictedObject:
             any(not it.symbol.section for it in self.item.references)
             or any(it.kind == RelocationKind.BYTE_OFF for it in self.item.relocations)
             or any(
-                insn.code == CALL and insn.imm in bareoffsets.RETURNED
+                insn.code == CALL and insn.imm in (*STRUCTS, *GIVEN)
                 for code in self.item.code.values()
                 for insn in code
             )
