@@ -521,7 +521,8 @@ class CaseResult(CaseVerdict, CaseId):
     """What went wrong in a guest that had served other objects, if the case then passed
     in one that nobody had used, which counts. Something may have been left behind."""
     flaky: str = ""
-    """Why the first try lost its guest, if this is the outcome of a second try."""
+    """Why there was a second try, if this is its outcome: the first lost its guest,
+    timed out, or made a kernel report what a busy host explains as well."""
     known_flaky: KnownFlaky | None = None
     """The entry of --flaky that has this failure; null for other cases. The failure
     counts only if the entry has ended."""

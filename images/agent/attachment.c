@@ -45,6 +45,18 @@ static int end_descriptor(const struct attachment *attachment)
 	return close(attachment->by.descriptor) < 0 ? errno : 0;
 }
 
+bool has_links(void)
+{
+	struct {
+		int program;
+		__u32 target, type, flags;
+	} attr = {-1, 0, BPF_CGROUP_INET_INGRESS, 0};
+
+	/* A kernel that knows the command looks for the program. */
+	return syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr)) >= 0 ||
+	       errno != EINVAL;
+}
+
 bool hold_new_link(struct attachment *made, const struct bpf_program *program,
 		   __u32 target, __u32 type, __u32 flags, const void *more, size_t size)
 {

@@ -56,6 +56,8 @@ struct attachment {
 bool hold_link(struct attachment *made, struct bpf_link *link);
 /* Links that libbpf made, in an array of its own. */
 void hold_links(struct attachment *made, struct bpf_link **links, size_t count);
+/* Whether the kernel has BPF_LINK_CREATE, which is of 5.7. */
+bool has_links(void);
 /* BPF_LINK_CREATE, with what is behind its flags: at most MOST_OF_LINK bytes, or NULL.
  * The types may be newer than this libbpf.
  */

@@ -25,9 +25,13 @@ static bool attach_cgroup(const struct aim *aim, struct attachment *made)
 
 	if (folder < 0)
 		return false;
-	done = hold_link(made, bpf_program__attach_cgroup(aim->program, folder));
-	/* Links of control groups are of 5.7. */
-	if (!done && errno == EINVAL)
+	/* Not by one after the other: what libbpf says of the first try is no reason
+	 * for the second one's failure.
+	 */
+	if (has_links())
+		done = hold_link(made,
+				 bpf_program__attach_cgroup(aim->program, folder));
+	else
 		done = hold_attached(made, aim->program, folder,
 				     bpf_program__expected_attach_type(aim->program),
 				     BPF_F_ALLOW_MULTI);

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from runner.case import programs_of_object
 from runner.case.prediction import Foretold, predicted
 from runner.case.states import ObjectStates
+from runner.failures.classes import is_one_of
 from runner.files.patternlist import NO_LINES, ConsoleLines
 from runner.guest.commands import Commands
 from runner.guest.guest import Guest
@@ -49,6 +50,9 @@ class CaseJob:
     loader_program: Callable[[str], LoaderProgram] | None = None
     # Whether what the case records replaces what was recorded before.
     update: bool = False
+    # Whether it is tried for the last time, so that what a busy host explains as well
+    # counts.
+    is_last: bool = False
 
 
 @dataclass(kw_only=True)
@@ -93,6 +97,16 @@ class Attempt:
     def loader(self) -> Loader:
         """What loads the object on this kernel."""
         return self.case.loader_on(self.guest.on)
+
+    def counts(self, failure_class: str) -> bool:
+        """Whether a failure that a busy host explains as well is one already.
+
+        It is where the suite declares it, and where nobody tries the case again.
+        """
+        declared = self.job.case.failure_on(self.guest.on)
+        return self.job.is_last or (
+            declared is not None and is_one_of(failure_class, declared.classes)
+        )
 
     def handle_for(self, trigger: Trigger, loaded: LoadedObject) -> int:
         """Return the handle of the object that a trigger is about.

@@ -14,7 +14,15 @@ from runner.failures.classes import KERNELS_DISAGREE, RECORD_DIFFERS, RECORD_MIS
 from runner.guest.guest import Guest
 from runner.results import Agreement, FoundRows, Match, Mismatch
 from runner.suites import recordfile
-from runner.suites.checks import Observations, absent, normal, rowdiff
+from runner.suites.checks import (
+    Observations,
+    absent,
+    dump_of,
+    is_available,
+    normal,
+    rowdiff,
+    show_of,
+)
 from runner.suites.checks.normal import Names, NormalRows
 from runner.suites.checks.text import match, show
 from runner.suites.comparable import AgreeExpectation, Compared, RecordExpectation
@@ -196,20 +204,23 @@ def _rows(
     wanted: Compared, observations: Observations, names: Names
 ) -> NormalRows | Mismatch | None:
     """Return rows; None where the kernel does not tell, a mismatch if nothing is."""
+    if not is_available(wanted, observations):
+        return None
     if wanted.value is not None:
         value = resolve(wanted.value, names.namespace)
         return normal.of_value(wanted, value, names)
     kind, name = wanted.shown
     if wanted.show is not None:
-        if observations.not_shown:
-            return None
-        shown = observations.shows.get((kind, name))
+        shown = show_of(wanted, observations, names.namespace)
         if shown is None:
             return absent(kind, name, "to be shown", observations)
+        if isinstance(shown, str):
+            expected = "to be shown"
+            return Mismatch(subject=wanted.subject, expected=expected, observed=shown)
         return normal.of_show(wanted, shown, names)
-    if name in observations.out_of_sight:
-        return None
-    dump = observations.maps.get(name)
+    dump = dump_of(wanted, observations, names.namespace)
     if dump is None:
         return absent("map", name, "rows", observations)
+    if isinstance(dump, str):
+        return Mismatch(subject=wanted.subject, expected="rows", observed=dump)
     return normal.of_map(wanted, dump, names)

@@ -66,4 +66,4 @@ def dumps(case: Case, guest: Guest) -> HeldMaps:
         }
         types = {name: info.type or "" for name, info in held.items()}
         inner = innermaps.read(case.expect, maps, types, guest, {})
-        return HeldMaps(maps=maps, inner=inner)
+        return HeldMaps(maps=maps, inner=inner.rows)

@@ -59,17 +59,19 @@ def judged(
     kernel: KnownKernel,
     *,
     is_lost: bool = False,
+    counts: bool = False,
 ) -> CaseVerdict:
     """Return the verdict on a case, given what the kernel reported meanwhile.
 
     A case can't pass with it, nor with a failure that its suite declares; another
     failure stays what it is, with the report as evidence. `is_lost` says that the guest
-    did not live to tell: of one that died, the end says what the report does.
+    did not live to tell: of one that died, the end says what the report does. With
+    `counts`, a report counts that a busy host explains as well.
     """
     if report is None or verdict.failure_class == _NAME:
         return verdict
     if verdict.outcome is Outcome.ERROR:
-        return of_error(verdict, report, case)
+        return of_error(verdict, report, case, counts=counts)
     if is_lost:
         return verdict
     declared = case.failure_on(kernel)
@@ -78,7 +80,7 @@ def judged(
     )
     if verdict.outcome is Outcome.FAILED and not excused:
         return also(verdict, report)
-    return of_report(report)
+    return of_report(report, counts=counts)
 
 
 def also(verdict: _Verdict, report: KernelReport) -> _Verdict:
@@ -87,30 +89,36 @@ def also(verdict: _Verdict, report: KernelReport) -> _Verdict:
     return verdict.model_copy(update={"message": said, "console": report.text})
 
 
-def of_error(error: CaseVerdict, report: KernelReport, case: Case) -> CaseVerdict:
+def of_error(
+    error: CaseVerdict, report: KernelReport, case: Case, *, counts: bool
+) -> CaseVerdict:
     """Return the verdict on an error that came with a report.
 
-    A second try may end well, and would not take back what the kernel said. A report
-    that the suite declares excuses no error: what else was to be seen was not.
+    A second try may end well, and would not take back what the kernel said, unless a
+    busy host explains that, and nothing `counts` yet. A report that the suite declares
+    excuses no error: what else was to be seen was not.
     """
     declared = case.expect_failure
     if declared is not None and is_one_of(_NAME, declared.classes):
         return also(error, report)
-    if report.again:
+    if report.again and not counts:
         return error
-    reported = of_report(report)
+    reported = of_report(report, counts=counts)
     message = f"{reported.message}; then: {error.message}"
     return reported.model_copy(update={"message": message})
 
 
-def of_report(report: KernelReport) -> CaseVerdict:
-    """Return the verdict on what made a kernel report something."""
+def of_report(report: KernelReport, *, counts: bool = False) -> CaseVerdict:
+    """Return the verdict on what made a kernel report something.
+
+    With `counts`, a busy host does not explain it: nobody tries again.
+    """
     said = f"the kernel reported: {report.line} ({report.reason})"
     if report.before:
         said += f"; {report.before} ran in this guest before, and may be the reason"
     return CaseVerdict(
         # A second try tells whether the host was the reason.
-        outcome=Outcome.ERROR if report.again else Outcome.FAILED,
+        outcome=Outcome.ERROR if report.again and not counts else Outcome.FAILED,
         message=said,
         failure_class=_NAME,
         cure=KERNEL_WARNED.cure,

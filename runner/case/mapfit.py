@@ -12,12 +12,13 @@ from runner.bpf.forms import BytesForm
 from runner.bpf.shapes import Shape, Shapes
 from runner.files.modelfile import Mistake, Where, written
 from runner.suites.checks.fitting import Fitted, misfits, misfits_of
+from runner.suites.checks.mapplaces import Looking
 from runner.suites.checks.paths import NoSuchPathError, follow
 from runner.suites.model import Case, MapExpectation, RowsExpectation
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Meant:
+class MeantMap:
     """The map that an expectation is about."""
 
     # "map outer", "the maps in outer".
@@ -36,27 +37,24 @@ class _Meant:
         return Fitted(owner=f"a value of {self.words}", form=self.shape.value_form)
 
 
-def _meant(
-    case: Case,
-    expectation: MapExpectation | RowsExpectation,
-    shape: Shapes,
-    at: Where,
-) -> Generator[Mistake, None, _Meant]:
+def meant_by(
+    case: Case, expectation: Looking, shape: Shapes, at: Where
+) -> Generator[Mistake, None, MeantMap]:
     """Find what is wrong with `inner`; return the map that an expectation is about."""
-    name = expectation.map
-    found = _Meant(words=f"map {name}", shape=_shape(case, name, shape))
+    name = expectation.map or ""
+    found = MeantMap(words=f"map {name}", shape=_shape(case, name, shape))
     if expectation.inner is None:
         return found
     words = f"the maps in {name}"
     if found.shape.is_of_maps is False or "." in name:
         what = f"map {name} is not a map of maps; leave out `inner`"
         yield Mistake((*at, "inner"), what)
-        return _Meant(words=words, shape=Shape())
+        return MeantMap(words=words, shape=Shape())
     yield from misfits(expectation.inner, found.key, (*at, "inner"), takes_bytes=True)
     settings = case.maps.get(name)
     like = settings.inner_map if settings is not None else None
     inside = found.shape.inner if like is None else _shape(case, like, shape)
-    return _Meant(words=words, shape=inside or Shape())
+    return MeantMap(words=words, shape=inside or Shape())
 
 
 def _shape(case: Case, name: str, shape: Shapes) -> Shape:
@@ -71,14 +69,14 @@ def of_value(
     case: Case, expectation: MapExpectation, shape: Shapes, at: Where
 ) -> Iterator[Mistake]:
     """Find why a value of a map can't be as expected, whatever the object does."""
-    meant = yield from _meant(case, expectation, shape, at)
+    meant = yield from meant_by(case, expectation, shape, at)
     yield from _key(expectation, meant.key, (*at, "key"))
     sample = meant.shape.value
     if expectation.field is not None and sample is not None:
         try:
             follow(sample, expectation.field)
         except NoSuchPathError as nothing:
-            yield Mistake((*at, "field"), f"map {expectation.map}: {nothing}")
+            yield Mistake((*at, "field"), f"{meant.words}: {nothing}")
             return
     yield from _cpu(expectation, meant, at)
     value = meant.value
@@ -100,7 +98,7 @@ def _key(expectation: MapExpectation, what: Fitted, at: Where) -> Iterator[Mista
     yield from found
 
 
-def _cpu(expectation: MapExpectation, meant: _Meant, at: Where) -> Iterator[Mistake]:
+def _cpu(expectation: MapExpectation, meant: MeantMap, at: Where) -> Iterator[Mistake]:
     if expectation.cpu is not None and meant.shape.is_per_cpu is False:
         what = f"{meant.words} is not a per-CPU map; leave out `cpu`"
         yield Mistake((*at, "cpu"), what)
@@ -113,7 +111,7 @@ def of_rows(
     case: Case, expectation: RowsExpectation, shape: Shapes, at: Where
 ) -> Iterator[Mistake]:
     """Find why a map can't have rows as expected, whatever the object does."""
-    meant = yield from _meant(case, expectation, shape, at)
+    meant = yield from meant_by(case, expectation, shape, at)
     for number, row in enumerate(expectation.rows):
         place = (*at, "rows", number)
         if "key" in row:
@@ -122,7 +120,7 @@ def of_rows(
             yield from _of_row(row["value"], meant, (*place, "value"))
 
 
-def _of_row(expected: JsonValue, meant: _Meant, at: Where) -> Iterator[Mistake]:
+def _of_row(expected: JsonValue, meant: MeantMap, at: Where) -> Iterator[Mistake]:
     if not meant.shape.is_per_cpu:
         yield from misfits(expected, meant.value, at, takes_bytes=True)
         return

@@ -208,10 +208,11 @@ def _of_case(case: Case, shape: Shapes | UsageError) -> Iterator[Mistake]:
                 kind, shown = expectation.subject
                 known = _map if kind == "map" else _program
                 yield from known(shown, shape, (*at, kind))
+                yield from mapfit.meant_by(case, expectation, shape, at)
             case CodeExpectation():
                 yield from _program(expectation.program, shape, (*at, "program"))
             case Compared():
-                yield from _compared(expectation, shape, at)
+                yield from _compared(case, expectation, shape, at)
 
 
 def _program(name: str, shape: Shapes, at: Where) -> Iterator[Mistake]:
@@ -275,18 +276,21 @@ def _map(name: str, shape: Shapes, at: Where) -> Iterator[Mistake]:
         yield from _known("map", name, shape.maps, at)
 
 
-def _compared(expectation: Compared, shape: Shapes, at: Where) -> Iterator[Mistake]:
+def _compared(
+    case: Case, expectation: Compared, shape: Shapes, at: Where
+) -> Iterator[Mistake]:
     if expectation.program is not None:
         yield from _program(expectation.program, shape, (*at, "program"))
     if expectation.map is not None:
         yield from _map(expectation.map, shape, (*at, "map"))
-    found = shape.maps.get(expectation.dumped or "", Shape())
+    meant = yield from mapfit.meant_by(case, expectation, shape, at)
+    found = Shape() if expectation.dumped is None else meant.shape
     sample = found.value
     if expectation.field is not None and sample is not None:
         try:
             sample = follow(sample, expectation.field)
         except NoSuchPathError as nothing:
-            yield Mistake((*at, "field"), f"map {expectation.map}: {nothing}")
+            yield Mistake((*at, "field"), f"{meant.words}: {nothing}")
             return
     samples: dict[str, JsonValue] = {"key": found.key, "value": sample}
     paths: list[tuple[Where, str]] = [
@@ -300,7 +304,7 @@ def _compared(expectation: Compared, shape: Shapes, at: Where) -> Iterator[Mista
             if rest and isinstance(samples[part], dict):
                 follow(samples[part], rest)
         except NoSuchPathError as nothing:
-            yield Mistake((*at, *where), f"map {expectation.map}: {nothing}")
+            yield Mistake((*at, *where), f"{meant.words}: {nothing}")
             return
     name = expectation.dumped
     if name is not None and name in shape.maps:
@@ -308,7 +312,7 @@ def _compared(expectation: Compared, shape: Shapes, at: Where) -> Iterator[Mista
         row = {"value": sample} if "." in name else samples
         if why := normal.silenced(expectation, row):
             key = "ignore" if expectation.ignore else "normalise"
-            yield Mistake((*at, key), f"map {name}: {why}")
+            yield Mistake((*at, key), f"{meant.words}: {why}")
 
 
 def _drain(trigger: Drain, shape: Shapes, at: Where) -> Iterator[Mistake]:

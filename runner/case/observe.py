@@ -14,6 +14,7 @@ from runner.bpf import object as bpf_object
 from runner.bpf.bpftool import MapDump
 from runner.bpf.btf import Btf
 from runner.case import innermaps
+from runner.case.innermaps import InnerMaps
 from runner.case.rawdump import map_dump, with_ids, with_variables
 from runner.guest.guest import Guest
 from runner.guest.replies import LoadedObject, MapInfo
@@ -56,21 +57,33 @@ def observe(
     }
     compared = [it for it in case.expect if isinstance(it, Compared)]
     dumped |= {it.dumped for it in compared if it.dumped and it.dumped in maps}
-    shown = [it.subject for it in case.expect if isinstance(it, ShowExpectation)]
-    shown += [it.shown for it in compared if it.show]
+    # An inner map is found by what a map of maps holds.
+    dumped |= {
+        it.map
+        for it in case.expect
+        if isinstance(it, ShowExpectation | Compared)
+        and it.inner is not None
+        and it.map in maps
+    }
+    shown = [
+        it.subject
+        for it in case.expect
+        if isinstance(it, ShowExpectation) and it.inner is None
+    ]
+    shown += [it.shown for it in compared if it.show and it.inner is None]
     code = [it for it in case.expect if isinstance(it, CodeExpectation)]
     order = guest.kernel.architecture.elf.byte_order
     has_ids = None not in ids.values()
     types = {info.name: info.type or "" for info in loaded.maps}
     with guest.doing("reading maps and programs"):
         rows = {name: dump(guest, loaded, maps[name], data) for name in sorted(dumped)}
+        inner = InnerMaps()
+        if has_ids:
+            inner = innermaps.read(case.expect, rows, types, guest, namespace)
         return Observations(
             maps=rows,
-            inner=(
-                innermaps.read(case.expect, rows, types, guest, namespace)
-                if has_ids
-                else {}
-            ),
+            inner=inner.rows,
+            inner_shows=inner.shows,
             shows={
                 it: bpftool.parse_show(guest.run(bpftool.show(it[0], id_)))
                 for it in shown

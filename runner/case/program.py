@@ -98,6 +98,8 @@ class ProgramRun:
     is_disturbed: bool = False
     # Whether the guest is gone.
     is_lost: bool = False
+    # Whether it is the last try, so that what a busy host explains as well counts.
+    is_last: bool = False
     # When it began, as time.time() has it; seconds.
     began: float = 0.0
     copying: float = 0.0
@@ -224,11 +226,18 @@ def _mode(path: Path) -> int:
 
 
 def run(
-    job: ProgramJob, guest: Guest, names: Sequence[str] | None = None
+    job: ProgramJob,
+    guest: Guest,
+    names: Sequence[str] | None = None,
+    *,
+    is_last: bool = False,
 ) -> ProgramRun:
-    """Run a program once, with some of its tests. Never raises for what it does."""
+    """Run a program once, with some of its tests. Never raises for what it does.
+
+    `is_last` says that nobody tries it again.
+    """
     wanted = None if names is None else tuple(names)
-    done = ProgramRun(wanted=wanted, began=time.time())
+    done = ProgramRun(wanted=wanted, began=time.time(), is_last=is_last)
     started = time.monotonic()
     try:
         with guest.agent.unwatched():

@@ -208,7 +208,7 @@ def of_end(run: ProgramRun, case: Case) -> CaseVerdict | None:
     found = _of_end(run, case)
     if found is None or run.report is None or found.outcome is not Outcome.ERROR:
         return found
-    return kernelreport.of_error(found, run.report, case)
+    return kernelreport.of_error(found, run.report, case, counts=run.is_last)
 
 
 def _of_end(run: ProgramRun, case: Case) -> CaseVerdict | None:
@@ -232,8 +232,13 @@ def _of_end(run: ProgramRun, case: Case) -> CaseVerdict | None:
         return _failure(PROGRAM_KILLED, f"killed by {end.signal}{_quoted(run.printed)}")
     if end.exit:
         return _of_status(end.exit, run.printed)
-    reported = None if run.report is None else kernelreport.of_report(run.report)
-    return _of_left(end) or reported
+    return _of_left(end) or _of_report(run)
+
+
+def _of_report(run: ProgramRun) -> CaseVerdict | None:
+    if run.report is None:
+        return None
+    return kernelreport.of_report(run.report, counts=run.is_last)
 
 
 def _of_left(end: CommandEnd) -> CaseVerdict | None:
@@ -249,7 +254,7 @@ def _of_left(end: CommandEnd) -> CaseVerdict | None:
 def _of_error(run: ProgramRun) -> CaseVerdict:
     match run.error:
         case GuestError() as error:
-            return of_lost_guest(error)
+            return of_lost_guest(error, is_last=run.is_last)
         case AgentError() as error:
             if error.errno_name == "ENOEXEC":
                 return _failure(PROGRAM_BAD, error.message)
@@ -330,9 +335,10 @@ def _unexplained(run: ProgramRun, case: Case) -> CaseVerdict | None:
 
     A failed test with exit status 0 is fine: programs that print TAP need not care.
     """
-    if run.report is not None and not run.is_lost:
+    reported = None if run.is_lost else _of_report(run)
+    if reported is not None:
         # Nobody knows which test it was: --isolate tells.
-        return kernelreport.of_report(run.report)
+        return reported
     fault = of_end(run, case)
     states = {it.state for it in run.tests}
     if run.blamed is not None:

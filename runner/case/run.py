@@ -8,7 +8,7 @@ from runner.case import cost, kernelreport, phases, verdict
 from runner.case.attempt import Attempt, CaseJob
 from runner.case.prediction import Foretold
 from runner.errors import RunnerError
-from runner.failures.classes import DECLARED_GAP
+from runner.failures.classes import DECLARED_GAP, KERNEL_WARNED
 from runner.guest import aftermath
 from runner.guest.guest import Guest
 from runner.results import (
@@ -33,7 +33,14 @@ def run(job: CaseJob, guest: Guest) -> CaseResult:
         own = _perform(attempt)
     after = aftermath.of(guest, attempt.loaded, attempt.extended)
     report = kernelreport.found(guest, after, (job.splats,), "".join(attempt.log))
-    own = kernelreport.judged(own, report, job.case, guest.on, is_lost=after.is_lost)
+    own = kernelreport.judged(
+        own,
+        report,
+        job.case,
+        guest.on,
+        is_lost=after.is_lost,
+        counts=attempt.counts(KERNEL_WARNED.name),
+    )
     guest.before = f"{job.suite}::{job.case.name}"
     foretold, data = attempt.foretold, attempt.data
     return CaseResult(

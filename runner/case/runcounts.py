@@ -13,6 +13,7 @@ from runner import timeouts
 from runner.guest.agent import AgentSession
 from runner.guest.agenterrors import AgentError
 from runner.guest.replies import LoadedObject, RawDump
+from runner.suites.checks.mapplaces import Looking
 from runner.suites.comparable import Compared
 from runner.suites.model import (
     Case,
@@ -56,8 +57,12 @@ def count(case: Case, agent: AgentSession, loaded: LoadedObject) -> Count:
     looked_at = {
         it.map for it in case.expect if isinstance(it, MapExpectation | RowsExpectation)
     } | {it.dumped for it in case.expect if isinstance(it, Compared) and it.dumped}
+    told = names & looked_at or small
+    if any(isinstance(it, Looking) and it.inner is not None for it in case.expect):
+        # A map of maps stays as it is when one in it changes, which may be any.
+        told |= small
     dumps = {}
-    for name in sorted(names & looked_at or small):
+    for name in sorted(told):
         try:
             dumps[name] = agent.dump(loaded.handle, name, timeout=timeouts.READ.seconds)
         except AgentError:

@@ -20,7 +20,7 @@ from runner.case.prediction import disagreement
 from runner.case.states import NothingError
 from runner.errors import TIMED_OUT, GuestError, RunnerError, UsageError
 from runner.facts.model import Presence
-from runner.failures import attachrefusals
+from runner.failures import attachrefusals, splats
 from runner.failures.classes import (
     ATTACH_TARGET_MISSING,
     COMMAND_FAILED,
@@ -269,8 +269,9 @@ def _of_loss(error: GuestError, attempt: Attempt) -> CaseVerdict:
     found = _known_loss(error, attempt)
     deadly = is_deadly(error)
     own = f"kernel_{error.cause}" if deadly else error.cause
+    counts = deadly and (not splats.is_doubtful(error.cause) or attempt.counts(own))
     return CaseVerdict(
-        outcome=Outcome.FAILED if found or deadly else Outcome.ERROR,
+        outcome=Outcome.FAILED if found or counts else Outcome.ERROR,
         message=f"the guest was lost: {error.message}",
         failure_class=found.name if found else own,
         cure=found.cure if found else error.hint,
@@ -278,15 +279,19 @@ def _of_loss(error: GuestError, attempt: Attempt) -> CaseVerdict:
     )
 
 
-def of_lost_guest(error: GuestError) -> CaseVerdict:
-    """Return the verdict on a program whose guest was lost while it ran."""
+def of_lost_guest(error: GuestError, *, is_last: bool) -> CaseVerdict:
+    """Return the verdict on a program whose guest was lost while it ran.
+
+    `is_last` says that what a busy host explains as well counts.
+    """
     if error.cause == TIMED_OUT:
         return _of_other(error, TIMED_OUT, Outcome.ERROR, error.console)
     found = as_class(OUT_OF_MEMORY) if error.cause == "out_of_memory" else None
     deadly = is_deadly(error)
     own = f"kernel_{error.cause}" if deadly else error.cause
+    counts = deadly and (is_last or not splats.is_doubtful(error.cause))
     return CaseVerdict(
-        outcome=Outcome.FAILED if deadly else Outcome.ERROR,
+        outcome=Outcome.FAILED if counts else Outcome.ERROR,
         message=f"the guest was lost: {error.message}",
         failure_class=found.name if found else own,
         cure=found.cure if found else error.hint,

@@ -14,6 +14,7 @@ from runner.failures.classes import (
     ATTACH_PLACE_TAKEN,
     ATTACH_PLACE_UNFIT,
     ATTACH_TARGET_MISSING,
+    CGROUP_VERSION,
     INTERFACE_MISSING,
     USER_TARGET_MISSING,
     XDP_MODE_UNSUPPORTED,
@@ -208,6 +209,14 @@ ROWS = (
         failure=USER_TARGET_MISSING,
         said="the guest has no such folder of a control group",
         source="openat() in images/agent/target.c",
+    ),
+    AttachRefusal(
+        kinds=("cgroup",),
+        errors=("EBADF",),
+        failure=CGROUP_VERSION,
+        said="the folder is of version 1, and groups of version 2 have programs",
+        source="cgroup_get_from_fd() in kernel/cgroup/cgroup.c, where there are no "
+        "links, before 5.7",
     ),
     # --------------------------------------------------------------------- struct_ops
     AttachRefusal(

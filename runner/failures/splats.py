@@ -53,6 +53,7 @@ class _End(FileEntry):
     cause: str
     pattern: str
     source: str
+    again: bool = False
 
     def find(self, lines: Sequence[str]) -> str | None:
         pattern = re.compile(self.pattern)
@@ -89,6 +90,11 @@ def diagnose(text: str) -> Splat | None:
         if line is not None:
             return Splat(cause=end.cause, line=line.strip())
     return None
+
+
+def is_doubtful(cause: str) -> bool:
+    """Whether a host that is busy explains as well why a guest was lost."""
+    return any(end.again for end in _table().ends if end.cause == cause)
 
 
 def reported(text: str, own: Sequence[ConsoleLines] = ()) -> KernelReport | None:

@@ -10,6 +10,7 @@ from pydantic import JsonValue, TypeAdapter
 from runner.arch import X86_64
 from runner.facts.model import Facts
 from runner.files.cache import CacheEntry
+from runner.kernels import modules
 from runner.kernels.nic import CARDS, Nic
 from runner.kernels.sources.source import Item, Pin
 from runner.suites.known import KnownKernel
@@ -18,6 +19,7 @@ from runner.versions import KernelVersion
 VMLINUZ = "vmlinuz"
 CONFIG = "config"
 SYSTEM_MAP = "System.map"
+BUILTIN = "modules.builtin"
 BTF = "vmlinux.btf"
 MODULES = "modules"
 # Where BTF comes from that was cut to the types of some objects.
@@ -42,6 +44,8 @@ class Artifact:
     root_modules: tuple[Path, ...] = ()
     config: Path | None
     system_map: Path | None
+    # The list of modules that are built into it.
+    builtin: Path | None = None
     # The network card of QEMU's that it has a driver for; None when it has none.
     nic: Nic | None
     # None when there is none.
@@ -65,6 +69,12 @@ class Artifact:
     def config_text(self) -> str | None:
         """Return the kernel's configuration, if it came with one."""
         return None if self.config is None else self.config.read_text(errors="replace")
+
+    def built_in(self) -> frozenset[str]:
+        """Return the modules that are known to be built into the kernel."""
+        if self.builtin is None:
+            return frozenset()
+        return frozenset(modules.builtin(self.builtin.read_text(errors="replace")))
 
 
 def known_kernel(artifact: Artifact, facts: Facts | None) -> KnownKernel:
@@ -109,6 +119,7 @@ def from_entry(entry: CacheEntry, pin: Pin) -> Artifact:
         root_modules=listed("root_modules"),
         config=optional(CONFIG),
         system_map=optional(SYSTEM_MAP),
+        builtin=optional(BUILTIN),
         nic=_nic(data["nic"]),
         btf=optional(BTF),
         btf_source=_text(data["btf_source"]),

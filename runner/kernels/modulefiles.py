@@ -62,8 +62,8 @@ def choose(
     Raises ModuleMissingError for what it lacks, and ArtifactError.
     """
     names = tuple(modules.normal(it) for it in wanted)
-    if not names:
-        return NONE
+    if artifact.built_in().issuperset(names):
+        return ChosenModules(paths=(), btfs=(), built_in=names, needed=())
     found = archive(kernel, artifact, cache, progress)
     there = {path.stem for path in artifact.modules}
     for name in names:
@@ -179,7 +179,8 @@ def archive(
             raise ArtifactError(f"{kernel.id} is not in the cache any more")
         if isinstance(pinned.source, KernelOrgSource) and _has_none(artifact):
             # Nothing would come of building it again.
-            _write({}, folder)
+            listing = artifact.builtin
+            _write({} if listing is None else {_BUILTIN: listing.read_bytes()}, folder)
             return {"release": artifact.release}
         with cache.scratch() as scratch:
             work = Workplace(cache=cache, scratch=scratch, progress=progress)

@@ -60,7 +60,7 @@ def write(collected: Collected, folder: Path, architecture: Architecture) -> Sto
     release = kernelimage.release(image)
     _compare(kernelimage.architecture(image), architecture, release)
     (folder / artifact.VMLINUZ).write_bytes(kernelimage.bootable(image))
-    for name in (artifact.CONFIG, artifact.SYSTEM_MAP):
+    for name in (artifact.CONFIG, artifact.SYSTEM_MAP, artifact.BUILTIN):
         path = _only((name,), contents)
         if path is not None:
             (folder / name).write_bytes(contents[path])

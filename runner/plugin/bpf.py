@@ -137,4 +137,6 @@ class Bpf(AbstractContextManager["Bpf"]):
             # The test's.
             commands=self._guest.commands,
             loader_program=self._loader_program,
+            # A test in Python is not tried again.
+            is_last=True,
         )

@@ -2,7 +2,8 @@
 
 libbpf resolves all of an object's externs, whether they are used or not, and refuses
 the object where a strong one is missing (bpf_object__resolve_externs()). It leaves a
-weak one out, and the verifier refuses what reaches a call of it.
+weak one out, and the verifier refuses what reaches a call of it, or, when kernels began
+to have such functions, whatever has one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,8 +21,12 @@ from runner.preflight.places import place_of
 from runner.preflight.prototypes import are_alike, prototype_text
 from runner.preflight.references import Address
 from runner.preflight.returned import plain
+from runner.versions import KernelVersion, VersionRange
 
 _SECTION = ".ksyms"
+# add_kfunc_call() came with 5.13; a5d827275241 made it pass over missing ones.
+# 5.14.2 was seen to refuse them.
+_STRICT = VersionRange.parse(">=5.13,<5.15")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +103,11 @@ def features(
     reached: frozenset[Address],
     number: int,
     engine: Engine,
+    version: KernelVersion | None = None,
 ) -> Iterator[Feature]:
     """Yield what an object declares, and whether the engine's target has it.
 
-    `number` is what the engine calls the object.
+    `number` is what the engine calls the object, `version` is the target's.
     """
     if not externs:
         return
@@ -123,8 +129,9 @@ def features(
             evidence = "variables in BTF"
         else:
             judgement, evidence = UNKNOWN, "kallsyms"
-        # What is weak is refused only where a verifier comes to a call of it.
-        stops = it.is_function and it.is_reached(reached)
+        # What is weak is refused only where a verifier looks at a call of it.
+        looked_at = it.is_reached(reached) or (it.calls and _looks_everywhere(version))
+        stops = it.is_function and looked_at
         yield Feature(
             need=KernelNeed.KFUNC if it.is_function else KernelNeed.KSYM,
             name=it.name,
@@ -158,6 +165,16 @@ def addresses(
     }
     there |= {name for name, kfunc in kfuncs.items() if kfunc and kfunc.compatible}
     return {it.name: it.is_function for it in taken if it.name in there}
+
+
+def _looks_everywhere(version: KernelVersion | None) -> bool:
+    """Tell whether a kernel refuses a missing function that nothing calls, too.
+
+    Vendors may have taken the cure back to older kernels.
+    """
+    if version is None or version not in _STRICT:
+        return False
+    return version.member is None or version.member.family.follows_upstream
 
 
 def _kfuncs(

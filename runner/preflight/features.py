@@ -91,7 +91,9 @@ def features(
         *_helpers(code, known, engine),
         *_calls(code, known.facts),
         *_types(code, known.facts, engine),
-        *externs.features(code.externs, code.reached, code.number, engine),
+        *externs.features(
+            code.externs, code.reached, code.number, engine, known.version
+        ),
         *_targets(code, known, engine),
         *_struct_ops(code, engine),
         *rules.features(code, known, engine, compat=compat),

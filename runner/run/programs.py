@@ -18,7 +18,7 @@ from runner.case import (
 from runner.case.program import ProgramJob, ProgramRun
 from runner.case.verdict import compare_with_suite
 from runner.errors import GuestError, RunnerError, UsageError
-from runner.failures.classes import DECLARED_GAP
+from runner.failures.classes import DECLARED_GAP, KERNEL_WARNED, is_one_of
 from runner.files import shipped
 from runner.guest.commands import Commands, Place
 from runner.guest.environment import EnvironmentUnavailableError
@@ -41,6 +41,8 @@ from runner.versions import KernelVersion
 
 # That keeps names of programs and maps (cb4d2b3f03d8, ad5b177bd73f).
 _FIRST_NAMES = KernelVersion.parse("4.15")
+# Classes of what a busy host explains as well.
+_DOUBTFUL = (KERNEL_WARNED.name, "kernel_soft_lockup", "kernel_rcu_stall")
 _DISTURBED = "it traces processes itself, and ran once more without a recorder"
 
 
@@ -177,6 +179,12 @@ class _Rounds:
         self._is_disturbed = False
         # Why the first try of a round lost its guest, or took too long.
         self._flaky = ""
+        # Whether what a busy host explains as well counts at once: the suite declares
+        # it, or it came again at a second try.
+        declared = job.case.failure_on(self._known)
+        self._counts = declared is not None and any(
+            is_one_of(it, declared.classes) for it in _DOUBTFUL
+        )
         # What a guest died of while no test is known that does this alone.
         self._death: CaseVerdict | None = None
 
@@ -259,10 +267,16 @@ class _Rounds:
                 again = tuple(it for it in again if it not in ended)
             if again is None or again:
                 self._flaky = verdict.message
-                done = self._once(again)
+                done = self._once(again, is_last=True)
+                second = programverdict.of_end(done, self._job.case)
+                self._counts |= second is not None and (
+                    second.failure_class in _DOUBTFUL
+                )
         return done
 
-    def _once(self, names: Sequence[str] | None) -> ProgramRun:
+    def _once(
+        self, names: Sequence[str] | None, *, is_last: bool = False
+    ) -> ProgramRun:
         need = self._case.need
         if self._count:
             # Another tenant gets another guest.
@@ -274,7 +288,8 @@ class _Rounds:
                 gap = self._job.case.gap_on(guest.on)
                 if gap:
                     raise _GapError(gap)
-            done = program.run(self._job, guest, names)
+            is_last |= self._counts
+            done = program.run(self._job, guest, names, is_last=is_last)
             guest.before = f"{self._case.loaded.name}::{self._case.name}"
             return done
 
@@ -337,7 +352,12 @@ class _Rounds:
         passed = CaseVerdict(outcome=Outcome.PASSED, checked=1)
         verdict = programverdict.of_end(last, case) or self._of_loads(passed)
         judged = kernelreport.judged(
-            verdict, last.report, case, self._known, is_lost=last.is_lost
+            verdict,
+            last.report,
+            case,
+            self._known,
+            is_lost=last.is_lost,
+            counts=last.is_last,
         )
         return compare_with_suite(judged, case, self._known)
 

@@ -1,6 +1,6 @@
 """One case of a run on one kernel: its declared gap, or a guest, or a second one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runner.bpf.compile import ByteOrderError, CompileError
 from runner.bpf.object import ObjectError
@@ -38,6 +38,9 @@ _MISTAKES = (
     (UsageError, "suite_error"),
 )
 
+
+# Of a second try that ends as one of these, the message says that it is one.
+_SAID = (TIMED_OUT, KERNEL_WARNED.name, "kernel_soft_lockup", "kernel_rcu_stall")
 
 # What says nothing against a guest, nor against the case.
 _GOOD = (Outcome.PASSED, Outcome.SKIPPED)
@@ -244,7 +247,11 @@ def _settled(
     guest: Guest,
     first: CaseResult,
 ) -> CaseResult:
-    """Return a result, or a second try's if the first says nothing of the case."""
+    """Return a result, or a second try's if the first says nothing of the case.
+
+    A busy host may be why a kernel stalled, or locked up and took its guest along. What
+    does so again in an untouched guest is a failure.
+    """
     is_lost = guest.life.state is State.LOST
     is_doubtful = is_lost or first.failure_class == KERNEL_WARNED.name
     if first.outcome is not Outcome.ERROR or not is_doubtful:
@@ -252,7 +259,7 @@ def _settled(
     if is_lost:
         guest.life.to(State.RETRIED)
     with guests.lease(need, following, untouched=True) as guest:
-        second = _once(job, guest)
+        second = _once(replace(job, is_last=True), guest)
     if guest.life.state is State.LOST:
         guest.life.to(State.GIVEN_UP)
     return _confirmed(second).model_copy(update={"flaky": first.message})
@@ -260,11 +267,9 @@ def _settled(
 
 def _confirmed(second: CaseResult) -> CaseResult:
     """Return the result of a second try, which is the last one."""
-    if second.failure_class == TIMED_OUT:
+    if second.outcome not in _GOOD and second.failure_class in _SAID:
         message = f"{second.message} (a second try, in a clean guest)"
         return second.model_copy(update={"message": message})
-    if second.failure_class == KERNEL_WARNED.name:
-        return second.model_copy(update={"outcome": Outcome.FAILED})
     return second
 
 

@@ -109,6 +109,9 @@ def _expectations(case: Case) -> Iterator[Mistake]:
         elif isinstance(expectation, LoadedExpectation):
             yield from _thing(expectation.loaded, (*at, "loaded"))
         elif isinstance(expectation, ShowExpectation):
+            if expectation.inner is not None:
+                what = "does not work with `show` of a `command`; expect its rows"
+                yield Mistake((*at, "inner"), what)
             for key in expectation.show:
                 if key not in RECORDED_KEYS:
                     known = ", ".join(sorted(RECORDED_KEYS))

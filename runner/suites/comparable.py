@@ -1,11 +1,12 @@
 """Expectations without a truth: kernels must agree, or give what was recorded."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from runner.files.modelfile import FileEntry, Mistake, Where
 from runner.text.nearest import near
@@ -28,6 +29,9 @@ class Compared(FileEntry):
     map: str | None = None
     """The map's name in the object: all of its rows, in any order. Give either this,
     `value`, or `program` with `show`."""
+    inner: JsonValue = None
+    """Of a map of maps: the key of the one in it that is compared. All else is about
+    that map."""
     program: str | None = None
     """The program's name in the object; needs `show`."""
     value: Annotated[str, Field(pattern=r"\$\{[^}]+\}")] | None = None
@@ -62,8 +66,10 @@ class Compared(FileEntry):
         if self.value is not None:
             return f"value {self.value}"
         kind, name = self.shown
+        inside = "" if self.inner is None else f", inner map {_inline(self.inner)}"
         keys = f" {', '.join(self.show)}" if self.show else ""
-        return f"{kind} {name}{keys}{f' field {self.field}' if self.field else ''}"
+        field = f" field {self.field}" if self.field else ""
+        return f"{kind} {name}{inside}{keys}{field}"
 
     @property
     def shown(self) -> tuple[Literal["program", "map"], str]:
@@ -102,8 +108,14 @@ class RecordExpectation(Compared):
         if not self.record.endswith(_FOLDER):
             return self.record
         kind, name = ("value", self.value) if self.value else self.shown
-        words = "-".join(re.findall(r"\w+", f"{case}-{kind}-{name}", re.ASCII))
+        inside = "" if self.inner is None else f"-{_inline(self.inner)}"
+        text = f"{case}-{kind}-{name}{inside}"
+        words = "-".join(re.findall(r"\w+", text, re.ASCII))
         return f"{self.record}{words}{_YAML}"
+
+
+def _inline(key: JsonValue) -> str:
+    return key if isinstance(key, str) else json.dumps(key, ensure_ascii=False)
 
 
 def mistakes(expectation: Compared, at: Where) -> Iterator[Mistake]:
@@ -144,6 +156,8 @@ def _subject(expectation: Compared, at: Where) -> Iterator[Mistake]:
         yield Mistake(at, "`program` needs `show`: [type, tag]")
     if expectation.value is not None and expectation.show is not None:
         yield Mistake((*at, "show"), "needs `program` or `map`")
+    if expectation.inner is not None and expectation.map is None:
+        yield Mistake((*at, "inner"), "only works with `map`")
     for key in ("field", "cpu"):
         if getattr(expectation, key) is not None and expectation.dumped is None:
             yield Mistake((*at, key), "only works for the rows of a `map`")

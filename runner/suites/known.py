@@ -13,7 +13,15 @@ from runner.bpf.kinds import Kind
 from runner.errors import RunnerError
 from runner.facts import names, since
 from runner.facts.abilities import Known, left_out
-from runner.facts.model import UNKNOWN, Facts, Judgement, Learnt, judged, probed
+from runner.facts.model import (
+    UNKNOWN,
+    Facts,
+    Judgement,
+    Learnt,
+    Presence,
+    judged,
+    probed,
+)
 from runner.versions import KernelVersion, VersionRange
 
 _KEYWORDS = ("struct ", "union ", "enum ", "")
@@ -172,7 +180,12 @@ def _link(kernel: KnownKernel, name: str) -> Judgement:
     types, struct = kernel.types, _LINK_STRUCTS.get(name)
     if types is not None and struct and found.is_known:
         return judged(struct in types.btf.named, Learnt.BTF)
-    return found
+    if found.is_known:
+        return found
+    # Kernels without links do not have the enumeration. A later kernel's options may
+    # leave a kind out.
+    earlier = _by_version(kernel, since.LINK_TYPES.get(name))
+    return earlier if earlier.presence is Presence.ABSENT else UNKNOWN
 
 
 def _function(kernel: KnownKernel, name: str) -> Judgement:

@@ -415,6 +415,8 @@ class ShowExpectation(FileEntry):
     """The program's name in the object; give either this or `map`."""
     map: str | None = None
     """The map's name in the object."""
+    inner: JsonValue = None
+    """Of a map of maps: the key of the one in it that is shown."""
     show: Annotated[dict[str, JsonValue], Field(min_length=1)]
     """Keys and values of bpftool's JSON: {type: kprobe}."""
 

@@ -584,7 +584,8 @@ _NULLS = {
 
 
 def _null(
-    expectation: MapExpectation | RowsExpectation, at: Where
+    expectation: MapExpectation | RowsExpectation | ShowExpectation | Compared,
+    at: Where,
 ) -> Iterator[Mistake]:
     """Find keys without a value, which would read as if they were not there."""
     for key, what in _NULLS.items():
@@ -606,6 +607,8 @@ def _field(expectation: MapExpectation, at: Where) -> Iterator[Mistake]:
 def _show(expectation: ShowExpectation, at: Where) -> Iterator[Mistake]:
     if (expectation.program is None) == (expectation.map is None):
         yield Mistake(at, "needs either `program` or `map`")
+    elif expectation.inner is not None and expectation.map is None:
+        yield Mistake((*at, "inner"), "only works with `map`")
 
 
 def _rows(expectation: RowsExpectation, at: Where) -> Iterator[Mistake]:
@@ -641,6 +644,8 @@ _CHECKS: tuple[
     (Matcher, _matcher),
     (MapExpectation, _null),
     (RowsExpectation, _null),
+    (ShowExpectation, _null),
+    (Compared, _null),
     (MapExpectation, _field),
     (ShowExpectation, _show),
     (RowsExpectation, _rows),

@@ -21,12 +21,16 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 64);
 	__type(key, __u32);
-	__type(value, __u32);
+	__type(value, __u16);
 } ports SEC(".maps");
 
 static __always_inline int note(struct sock *accepted)
 {
-	__u32 pid = bpf_get_current_pid_tgid() >> 32, port;
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	/* 5.5's interpreter reads no more than this, and leaves what was in the
+	 * register's other bits.
+	 */
+	__u16 port;
 
 	if (!accepted)
 		return 0;

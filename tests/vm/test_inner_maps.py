@@ -55,6 +55,17 @@ HOLDS = """\
       - {map: by_cell, inner: {row: 1}, rows: []}
       - {map: by_cell, key: {row: 1}, equals: "${maps.first.id}"}
 """
+SHOWN = """\
+      - {map: by_cell, inner: {row: 2}, show: {type: hash, max_entries: 4}}
+      - {map: by_cell, show: {type: hash_of_maps}}
+"""
+COMPARED = """\
+      - {map: by_cell, inner: {row: 2}, agree: true}
+      - {map: by_cell, inner: {row: 2}, show: [type, bytes_value], agree: true}
+      - {map: by_cell, agree: true, normalise: {value: id}}
+      - {map: by_cell, inner: {row: 2}, record: rows/}
+      - {map: by_cell, inner: {row: 2}, field: bytes, record: rows/bytes.yaml}
+"""
 NOT_THERE = """\
       - {map: by_cell, inner: {row: 3}, rows: []}
 """
@@ -93,6 +104,45 @@ def test_keys_that_are_there_are_shown_as_structs(tmp_path: Path) -> None:
     (found,) = case.mismatches
     assert found.observed.startswith('no inner map at {"row": 3}; there are some at {')
     assert '{"row": 2, "column": 0}' in found.observed
+
+
+def test_an_inner_map_is_shown(tmp_path: Path) -> None:
+    case = ran(tmp_path, SHOWN).case("cells")
+
+    assert case.outcome is Outcome.PASSED, case.message
+    assert [it.subject for it in case.matches] == [
+        *['map by_cell, inner map {"row": 2}'] * 2,
+        "map by_cell",
+    ]
+
+
+def test_inner_maps_are_compared_with_those_of_other_kernels_and_with_a_record(
+    tmp_path: Path,
+) -> None:
+    words = ("--suite", suite_of(tmp_path, COMPARED), "--kernels")
+
+    first = run(*words, "6.1", "--update", reports=tmp_path / "first", CI="")
+    both = run(*words, "5.10,6.1", reports=tmp_path / "both")
+
+    rows = tmp_path / "cells/rows"
+    assert first.status == 0, first.output + first.errors
+    assert sorted(it.name for it in rows.iterdir()) == [
+        "bytes.yaml",
+        "cells-map-by_cell-row-2.yaml",
+    ]
+    text = (rows / "cells-map-by_cell-row-2.yaml").read_text()
+    assert """subject: 'map by_cell, inner map {"row": 2}'""" in text
+    assert both.status == 0, both.output + both.errors
+    for case in both.results.cases:
+        assert (case.outcome, case.checked) == (Outcome.PASSED, 5), case.message
+        assert case.agreement is not None
+        inner, shown, outer = case.agreement.found
+        assert inner.rows == ({"key": 7, "value": {"calls": 1, "bytes": 50}},)
+        assert shown.rows == ({"value": {"type": "hash", "bytes_value": 16}},)
+        assert [it["value"] for it in outer.rows if isinstance(it, dict)] == [
+            "${maps.first.id}",
+            "${maps.second.id}",
+        ]
 
 
 def test_a_key_of_another_type_is_refused_before_the_boot(tmp_path: Path) -> None:

@@ -57,6 +57,8 @@ class Built:
     system_map: Path
     vmlinux: Path
     modules: tuple[Path, ...]
+    # The list of modules that are built in; None for a kernel without modules.
+    builtin: Path | None
 
 
 def unpack(tarball: Path, folder: Path) -> Path:
@@ -130,12 +132,17 @@ def build(tree: Path, recipe: Recipe, progress: Progress, log_file: Path) -> Bui
         jobs = f"-j{len(os.sched_getaffinity(0))}"
         image = recipe.toolchain.architecture.tree.image
         make.run([jobs, image, *(["modules"] if modular else [])], {})
+        builtin = tree / "modules.builtin"
+        # Newer kernels write it when they link vmlinux.
+        if config.get("MODULES") == "y" and not builtin.exists():
+            make.run([jobs, builtin.name], {})
     return Built(
         image=tree / recipe.toolchain.architecture.tree.images[0],
         config=tree / ".config",
         system_map=tree / "System.map",
         vmlinux=tree / "vmlinux",
         modules=tuple(sorted(tree.rglob("*.ko"))) if modular else (),
+        builtin=builtin if builtin.exists() else None,
     )
 
 

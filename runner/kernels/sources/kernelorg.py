@@ -78,7 +78,8 @@ class KernelOrg:
                 "boot/System.map": built.system_map.read_bytes(),
                 **{
                     f"lib/modules/{path.relative_to(tree)}": path.read_bytes()
-                    for path in built.modules
+                    for path in (*built.modules, built.builtin)
+                    if path is not None
                 },
             },
             origin=pin.origin,

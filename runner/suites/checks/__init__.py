@@ -34,6 +34,9 @@ class Observations:
     maps: Mapping[str, MapDump] = field(default_factory=dict)
     # Those in maps of maps, or why there is nothing to read.
     inner: Mapping[Place, MapDump | str] = field(default_factory=dict)
+    inner_shows: Mapping[Place, Mapping[str, JsonValue] | str] = field(
+        default_factory=dict
+    )
     shows: Mapping[Subject, Mapping[str, JsonValue]] = field(default_factory=dict)
     # As the kernel dumps them, and as libbpf handed them to it.
     xlated: Mapping[str, Sequence[Insn]] = field(default_factory=dict)
@@ -60,12 +63,16 @@ def not_available(
     return [words for words in found if words]
 
 
-def is_available(expectation: Expectation, observations: Observations) -> bool:
+def is_available(
+    expectation: Expectation | Compared, observations: Observations
+) -> bool:
     """Whether the kernel gives the facts for an expectation."""
     return not _why_not_available(expectation, observations)
 
 
-def _why_not_available(expectation: Expectation, observations: Observations) -> str:
+def _why_not_available(
+    expectation: Expectation | Compared, observations: Observations
+) -> str:
     """Return "map tasks: WHY"; nothing for an expectation that can be checked."""
     if isinstance(expectation, LoadedExpectation):
         thing, record = expectation.loaded, observations.recorded
@@ -79,12 +86,14 @@ def _why_not_available(expectation: Expectation, observations: Observations) -> 
         return f"map {expectation.map}: {why}" if why else ""
     if isinstance(expectation, Compared) and expectation.dumped is not None:
         why = observations.out_of_sight.get(expectation.dumped, "")
+        if expectation.inner is not None:
+            why = why or observations.not_shown
         return f"map {expectation.dumped}: {why}" if why else ""
     subject = _of_what_is_shown(expectation) if observations.not_shown else ""
     return f"{subject}: {observations.not_shown}" if subject else ""
 
 
-def _of_what_is_shown(expectation: Expectation) -> str:
+def _of_what_is_shown(expectation: Expectation | Compared) -> str:
     """Return what of an expectation takes ids, which old kernels lack, or nothing."""
     match expectation:
         case Compared() if expectation.show is not None:
@@ -131,7 +140,7 @@ def check(
 
 
 def dump_of(
-    expectation: MapExpectation | RowsExpectation,
+    expectation: MapExpectation | RowsExpectation | Compared,
     observations: Observations,
     namespace: Mapping[str, JsonValue],
 ) -> MapDump | str | None:
@@ -142,8 +151,31 @@ def dump_of(
     """
     meant = mapplaces.place(expectation, namespace)
     if meant is None or expectation.map not in observations.maps:
-        return observations.maps.get(expectation.map)
-    return observations.inner.get(meant, "nothing was read")
+        return observations.maps.get(expectation.map or "")
+    return observations.inner.get(meant, _NOT_READ)
+
+
+_NOT_READ = "nothing was read"
+
+
+def show_of(
+    expectation: ShowExpectation | Compared,
+    observations: Observations,
+    namespace: Mapping[str, JsonValue],
+) -> Mapping[str, JsonValue] | str | None:
+    """Return what bpftool shows of what an expectation is about.
+
+    None where the object lacks it, and text that says why a map of maps has none at the
+    key that is meant.
+    """
+    meant = mapplaces.place(expectation, namespace)
+    if meant is not None and expectation.map in observations.maps:
+        return observations.inner_shows.get(meant, _NOT_READ)
+    if meant is not None:
+        return None
+    if isinstance(expectation, Compared):
+        return observations.shows.get(expectation.shown)
+    return observations.shows.get(expectation.subject)
 
 
 def _check_map(
@@ -199,15 +231,20 @@ def map_ids(observations: Observations) -> dict[str, int]:
     }
 
 
+_SHOWN = "to be shown"
+
+
 def _check_show(
     expectation: ShowExpectation,
     observations: Observations,
     namespace: Mapping[str, JsonValue],
 ) -> list[Mismatch]:
-    kind, name = expectation.subject
-    subject, shown = f"{kind} {name}", observations.shows.get((kind, name))
+    shown = show_of(expectation, observations, namespace)
     if shown is None:
-        return [absent(kind, name, "to be shown", observations)]
+        return [absent(*expectation.subject, _SHOWN, observations)]
+    subject = shown_subject(expectation, namespace)
+    if isinstance(shown, str):
+        return [Mismatch(subject=subject, expected=_SHOWN, observed=shown)]
     found = []
     for key, value in expectation.show.items():
         if key not in shown:
@@ -224,6 +261,15 @@ def _check_show(
             for difference in differences(resolve(value, namespace), shown[key])
         ]
     return found
+
+
+def shown_subject(
+    expectation: ShowExpectation, namespace: Mapping[str, JsonValue]
+) -> str:
+    """Return what messages call it: "program count", "map outer, inner map 1"."""
+    if expectation.map is not None:
+        return mapplaces.subject(expectation, namespace)
+    return " ".join(expectation.subject)
 
 
 def absent(kind: str, name: str, words: str, observations: Observations) -> Mismatch:

@@ -21,6 +21,8 @@ from runner.suites.checks import (
     map_ids,
     maps,
     rows,
+    show_of,
+    shown_subject,
 )
 from runner.suites.checks.matchers import as_read, in_words
 from runner.suites.checks.text import match, show
@@ -116,8 +118,9 @@ def _shown(
     observations: Observations,
     namespace: Mapping[str, JsonValue],
 ) -> Iterator[Match]:
-    subject = " ".join(expectation.subject)
-    found = observations.shows[expectation.subject]
+    subject = shown_subject(expectation, namespace)
+    found = show_of(expectation, observations, namespace)
+    assert isinstance(found, Mapping), "it holds"
     for key, value in expectation.show.items():
         wanted = show(resolve(value, namespace))
         yield match(subject, wanted, show(found[key]), field=key)

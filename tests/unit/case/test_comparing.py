@@ -88,6 +88,19 @@ def test_a_map_that_the_object_lacks_fails_at_once(bench: Bench) -> None:
     assert "no such map" in result.message
 
 
+def test_an_inner_map_that_is_not_there_fails_at_once(bench: Bench) -> None:
+    """The fake map is no map of maps: its types are those of a hash."""
+    rows: dict[str, JsonValue] = {**AGREE, "inner": 1}
+    shown: dict[str, JsonValue] = {**rows, "show": ["type"]}
+    for expected in (rows, shown):
+        result = bench.run(expected)
+
+        assert result.failure_class == "wrong_value"
+        (found,) = result.mismatches
+        assert found.subject.startswith("map m, inner map 1")
+        assert "no inner maps: it is of type hash" in found.observed
+
+
 def test_a_program_that_never_ran_agrees_with_nobody(bench: Bench) -> None:
     idle: JsonValue = [{"name": "p", "runs": 0}]
 

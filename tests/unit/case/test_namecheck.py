@@ -166,6 +166,9 @@ def mistakes(
         "{map: outer, inner: {row: 1, column: 2}, key: 0, field: x, equals: 1}",
         "{map: outer, inner: {row: 1}, rows: [{key: 0, value: {x: 1, y: 2}}]}",
         "{program: count, show: {type: socket_filter}}",
+        "{map: outer, inner: {row: 1}, show: {type: array}}",
+        "{map: outer, inner: {row: 1}, field: x, agree: true}",
+        "{map: outer, inner: {row: 1}, normalise: {value.x: pid}, record: m.yaml}",
     ],
 )
 def test_what_the_object_has_may_be_named(folder: Path, expectation: str) -> None:
@@ -222,7 +225,8 @@ def test_what_the_object_has_may_be_named(folder: Path, expectation: str) -> Non
         ),
         (
             "{map: outer, inner: {row: 1}, key: 0, field: z, equals: 1}",
-            "7: cases[0].expect[0].field: map outer: no such field 'z'; there are x, y",
+            "7: cases[0].expect[0].field: the maps in outer: no such field 'z'; there "
+            "are x, y",
         ),
         (
             "{program: cuont, show: {type: kprobe}}",
@@ -286,6 +290,31 @@ INTEGER_KEY = "an integer of 4 bytes, 0 to 4294967295"
             "{map: outer, inner: {row: one}, key: 0, field: x, equals: 1}",
             "inner.row: 'one': row in the key of map outer is an integer of 2 bytes, "
             "0 to 65535",
+        ),
+        (
+            "{map: outer, inner: 1, show: {type: array}}",
+            f"inner: 1: the key of map outer is {STRUCT_KEY}",
+        ),
+        (
+            "{map: outer, inner: 1, agree: true}",
+            f"inner: 1: the key of map outer is {STRUCT_KEY}",
+        ),
+        (
+            "{map: cells, inner: {row: 1}, record: m.yaml}",
+            "inner: map cells is not a map of maps; leave out `inner`",
+        ),
+        (
+            "{map: outer, inner: {row: 1}, field: z, agree: true}",
+            "field: the maps in outer: no such field 'z'; there are x, y",
+        ),
+        (
+            "{map: outer, inner: {row: 1}, ignore: [value.z], agree: true}",
+            "ignore[0]: the maps in outer: no such field 'z'; there are x, y",
+        ),
+        (
+            "{map: outer, inner: {row: 1}, ignore: [key, value.x, value.y], agree: "
+            "true}",
+            "ignore: the maps in outer: nothing is left to compare",
         ),
         (
             "{map: open, inner: [0, 1], equals: 1}",

@@ -63,11 +63,12 @@ class JobOf:
         vm: FakeVm | None = None,
         version: str = "6.1.176",
         alive: bool = False,
+        is_last: bool = False,
     ) -> CaseResult:
         lent = guest(agent or FakeAgent(answers), vm=vm, version=version, alive=alive)
-        return self.run_in(lent, case)
+        return self.run_in(lent, case, is_last=is_last)
 
-    def run_in(self, lent: Guest, case: Case) -> CaseResult:
+    def run_in(self, lent: Guest, case: Case, *, is_last: bool = False) -> CaseResult:
         """Run a case in a guest, which others may have used before."""
         job = CaseJob(
             suite="s",
@@ -75,6 +76,7 @@ class JobOf:
             object_path=self._object,
             shown_path="s/a.bpf.c",
             nodeid="s::c[6.1]",
+            is_last=is_last,
         )
         return session_case.run(job, lent)
 
@@ -549,12 +551,19 @@ def test_a_case_leaves_nothing_in_the_guest(job_of: JobOf) -> None:
 
 
 @pytest.mark.parametrize(
-    "cause", ["panic", "oops", "soft_lockup", "rcu_stall", "out_of_memory"]
+    ("cause", "is_last"),
+    [
+        *(("panic", False), ("oops", False), ("out_of_memory", False)),
+        # Nobody tries it again.
+        *(("soft_lockup", True), ("rcu_stall", True)),
+    ],
 )
-def test_an_object_that_takes_the_kernel_down_fails(job_of: JobOf, cause: str) -> None:
+def test_an_object_that_takes_the_kernel_down_fails(
+    job_of: JobOf, cause: str, is_last: bool
+) -> None:
     end = GuestError("BUG: it died", cause=cause, console="the last words")
     vm = FakeVm(end=end)
-    result = job_of.run(case(RIGHT), {"load": EOFError()}, vm=vm)
+    result = job_of.run(case(RIGHT), {"load": EOFError()}, vm=vm, is_last=is_last)
 
     assert result.outcome is Outcome.FAILED
     assert result.failure_class == f"kernel_{cause}"
@@ -562,6 +571,47 @@ def test_an_object_that_takes_the_kernel_down_fails(job_of: JobOf, cause: str) -
     assert result.console == "the last words"
     # What libbpf said before is not lost with it.
     assert result.log == "opened\n"
+
+
+LOCKUPS = pytest.mark.parametrize("cause", ["soft_lockup", "rcu_stall"])
+
+
+@LOCKUPS
+def test_a_kernel_that_locks_up_says_nothing_until_a_second_try(
+    job_of: JobOf, cause: str
+) -> None:
+    locked = FakeVm(end=GuestError("it locked up", cause=cause, console="its words"))
+
+    result = job_of.run(case(RIGHT), {"load": EOFError()}, vm=locked)
+
+    assert (result.outcome, result.failure_class) == (Outcome.ERROR, f"kernel_{cause}")
+    assert result.message == "the guest was lost: it locked up"
+    assert result.console == "its words"
+
+
+@LOCKUPS
+def test_a_declared_lockup_needs_no_second_try(job_of: JobOf, cause: str) -> None:
+    locked = FakeVm(end=GuestError("it locked up", cause=cause))
+    declared = {"class": f"kernel_{cause}", "reason": "it loops"}
+
+    result = job_of.run(
+        case(RIGHT, expect_failure=declared), {"load": EOFError()}, vm=locked
+    )
+
+    assert (result.outcome, result.failure_class) == (Outcome.PASSED, f"kernel_{cause}")
+
+
+def test_a_declared_lockup_excuses_no_other_end(job_of: JobOf) -> None:
+    stalled = FakeVm(end=GuestError("it stalled", cause="rcu_stall"))
+    declared = {"class": "kernel_soft_lockup", "reason": "it loops"}
+    given = case(RIGHT, expect_failure=declared)
+
+    first = job_of.run(given, {"load": EOFError()}, vm=stalled)
+    second = job_of.run(given, {"load": EOFError()}, vm=stalled, is_last=True)
+
+    assert first.outcome is Outcome.ERROR
+    assert second.outcome is Outcome.FAILED
+    assert second.message.startswith("failed as kernel_rcu_stall, not as declared")
 
 
 @pytest.mark.parametrize("cause", ["early_exit", "lost"])
@@ -1098,8 +1148,19 @@ def test_a_stall_says_nothing_until_a_second_try(job_of: JobOf) -> None:
     stall = "[   60.0] rcu: INFO: rcu_preempt self-detected stall on CPU\n"
 
     result = job_of.run(case(RIGHT), vm=FakeVm(said=stall))
+    again = job_of.run(case(RIGHT), vm=FakeVm(said=stall), is_last=True)
 
     assert (result.outcome, result.failure_class) == (Outcome.ERROR, "kernel_warned")
+    assert (again.outcome, again.failure_class) == (Outcome.FAILED, "kernel_warned")
+
+
+def test_a_declared_stall_needs_no_second_try(job_of: JobOf) -> None:
+    stall = "[   60.0] rcu: INFO: rcu_preempt self-detected stall on CPU\n"
+    declared = {"class": "kernel_warned", "reason": "it loops"}
+
+    result = job_of.run(case(RIGHT, expect_failure=declared), vm=FakeVm(said=stall))
+
+    assert (result.outcome, result.failure_class) == (Outcome.PASSED, "kernel_warned")
 
 
 def test_what_is_lost_after_a_warning_is_a_failure(job_of: JobOf) -> None:
@@ -1133,6 +1194,20 @@ def test_what_is_lost_after_a_stall_is_no_verdict(job_of: JobOf) -> None:
     )
 
     assert (result.outcome, result.failure_class) == (Outcome.ERROR, "early_exit")
+
+
+def test_what_is_lost_after_a_stall_at_the_second_try_is_a_failure(
+    job_of: JobOf,
+) -> None:
+    stall = "[   60.0] rcu: INFO: rcu_preempt self-detected stall on CPU\n"
+    gone = GuestError("it hangs", cause="timed_out")
+    vm = FakeVm(said=stall, end=gone)
+
+    result = job_of.run(case(RIGHT), {"load": EOFError()}, vm=vm, is_last=True)
+
+    assert (result.outcome, result.failure_class) == (Outcome.FAILED, "kernel_warned")
+    assert "self-detected stall on CPU" in result.message
+    assert result.message.endswith("; then: it hangs")
 
 
 def test_a_guest_that_died_says_what_the_report_says(job_of: JobOf) -> None:

@@ -1,9 +1,12 @@
 """Whether programs ran, on kernels that count all of their runs and on others."""
 
+import json
+
 import pytest
 from pydantic import JsonValue
 
 from runner.case import runcounts
+from runner.deadline import Deadline
 from runner.guest.agent import AgentSession
 from runner.guest.replies import LoadedObject
 from runner.suites.model import Case
@@ -92,3 +95,38 @@ def test_without_a_map_in_the_case_each_one_tells(changed: bool) -> None:
     then = answers([None], b"Ag==" if changed else b"AQ==")
 
     assert runcounts.ran(case, then, LOADED, first) is changed
+
+
+class TwoMaps(FakeAgent):
+    """An agent whose map of maps stays as it is, while another map may change."""
+
+    def __init__(self, value: str) -> None:
+        super().__init__({"runs": {"programs": [{"name": "p", "runs": None}]}})
+        self._value = value
+
+    def receive_line(self, deadline: Deadline) -> bytes:
+        request = self.requests[-1]
+        if request["op"] != "dump":
+            return super().receive_line(deadline)
+        value = self._value if request["map"] == "other" else "AQ=="
+        rows = [{"key": "AQ==", "value": value}]
+        types = {"btf_key_type": 0, "btf_value_type": 0}
+        return json.dumps(
+            {"id": request["id"], "ok": True, "rows": rows, **types}
+        ).encode()
+
+
+def test_an_inner_map_may_be_any_map_of_the_object() -> None:
+    keys = {"name": "c", "object": "a.bpf.c"}
+    expect = [{"map": "m", "inner": 0, "key": 1, "equals": 42}]
+    case = Case.model_validate({**keys, "expect": expect}, strict=False)
+    other = LOADED.maps[0].model_copy(update={"name": "other"})
+    loaded = LOADED.model_copy(update={"maps": (*LOADED.maps, other)})
+    before, after = (AgentSession(TwoMaps(it)) for it in ("AQ==", "Ag=="))
+    first = runcounts.count(case, before, loaded)
+
+    assert runcounts.ran(case, after, loaded, first)
+    assert not runcounts.ran(case, before, loaded, first)
+    # One that the case does not look at says nothing.
+    first = runcounts.count(CASE, before, loaded)
+    assert not runcounts.ran(CASE, after, loaded, first)

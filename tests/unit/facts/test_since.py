@@ -37,8 +37,9 @@ def enumerated(enum: str) -> set[str]:
         (since.MAP_TYPES, "bpf_map_type", "BPF_MAP_TYPE_"),
         (since.PROGRAM_TYPES, "bpf_prog_type", "BPF_PROG_TYPE_"),
         (since.ATTACH_TYPES, "bpf_attach_type", "BPF_"),
+        (since.LINK_TYPES, "bpf_link_type", "BPF_LINK_TYPE_"),
     ],
-    ids=["maps", "programs", "attach"],
+    ids=["maps", "programs", "attach", "links"],
 )
 def test_the_installed_header_has_what_is_of_its_version_or_older(
     table: Mapping[str, str], enum: str, prefix: str
@@ -64,9 +65,10 @@ def test_helpers_are_in_the_installed_header_as_well() -> None:
         (since.MAP_TYPES, names.MAP_TYPES),
         (since.PROGRAM_TYPES, names.PROGRAM_TYPES),
         (since.ATTACH_TYPES, names.ATTACH_TYPES),
+        (since.LINK_TYPES, names.LINK_TYPES),
         (since.HELPERS, names.HELPERS),
     ],
-    ids=["maps", "programs", "attach", "helpers"],
+    ids=["maps", "programs", "attach", "links", "helpers"],
 )
 def test_later_numbers_are_not_of_earlier_versions(
     table: Mapping[str, str], known: tuple[str, ...]

@@ -57,6 +57,7 @@ def test_a_kind_is_missing_only_where_the_kernel_lacks_it(
         ("sockmap/counts", "EINVAL", "attach_place_unfit"),
         ("flow_dissector", "E2BIG", "attach_place_taken"),
         ("cgroup/sys/fs/cgroup/none", "ENOENT", "user_target_missing"),
+        ("cgroup/sys/fs/cgroup/freezer", "EBADF", "cgroup_version"),
         ("kprobe.multi/none*", "ENOENT", "attach_target_missing"),
         ("uprobe.multi/none:x", "ENOENT", "user_target_missing"),
         ("perf_event/cycles", "ENOENT", "attach_target_missing"),

@@ -225,6 +225,16 @@ def test_what_a_busy_host_explains_is_tried_again() -> None:
     assert (stall.again, warning.again) == (True, False)
 
 
+@pytest.mark.parametrize(
+    ("cause", "is_doubtful"),
+    [("soft_lockup", True), ("rcu_stall", True), ("oops", False), ("no_answer", False)],
+)
+def test_a_busy_host_explains_some_ends_of_guests(
+    cause: str, is_doubtful: bool
+) -> None:
+    assert splats.is_doubtful(cause) is is_doubtful
+
+
 def test_what_nothing_but_the_kernel_explains_counts_first() -> None:
     assert splats.reported(STALL + "\n" + WARN) == splats.reported(WARN)
 

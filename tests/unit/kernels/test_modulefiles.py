@@ -15,6 +15,7 @@ from runner.kernels import fetch, modulefiles, moduleowners
 from runner.kernels.artifact import Artifact
 from runner.kernels.modulefiles import NONE, ChosenModules, ModuleMissingError
 from runner.kernels.sources.kernelorg import KernelOrg
+from runner.kernels.sources.localpath import LocalFiles
 from runner.kernels.sources.source import Collected, Pin, Workplace
 from runner.matrix.matrix import Kernel, KernelOrgSource, PathSource
 from tests.unit.kernels import images
@@ -213,3 +214,14 @@ def test_a_kernel_without_modules_is_not_built_again_for_them(
         there.choose("veth")
 
     assert collected == ([built] if modular else [])
+
+
+def test_nothing_is_fetched_where_all_that_is_wanted_is_built_in(
+    there: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def collect(*_: object) -> Collected:
+        raise AssertionError("the package was read")
+
+    monkeypatch.setattr(LocalFiles, "collect", collect)
+
+    assert there.choose("ext4").built_in == ("ext4",)

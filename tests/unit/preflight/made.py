@@ -97,7 +97,7 @@ def checked(
             btf=btf,
             sha256=hashlib.sha256(btf).hexdigest(),
             known=Known(
-                version=KernelVersion.parse(version),
+                version=KernelVersion.parse(version).of_release(version),
                 facts=facts,
                 lsm=lsm,
                 left_out=left_out,

@@ -198,6 +198,24 @@ def test_a_variable_that_is_there_may_be_0_for_all_that_the_verifier_knows(
     assert found.verdict is verdict
 
 
+@pytest.mark.parametrize(
+    ("release", "verdict"),
+    [
+        ("5.12.1", Verdict.LOADS),
+        ("5.14.2", Verdict.REJECTED),
+        # Vendors take cures back.
+        ("5.14.0-427.13.1.el9_4.x86_64", Verdict.LOADS),
+        ("5.15.1", Verdict.LOADS),
+    ],
+)
+def test_a_missing_kernel_function_that_is_not_reached(
+    release: str, verdict: Verdict
+) -> None:
+    found = checked(an_object(GUARDED % "__ksym __weak"), kernel(OTHER), release)
+
+    assert found.verdict is verdict
+
+
 def test_a_kernel_function_of_a_program_that_is_not_loaded_counts() -> None:
     source = (KFUNC % "__ksym").replace('SEC("kprobe', 'SEC("?kprobe')
 

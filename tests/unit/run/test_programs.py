@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,6 +14,7 @@ from runner.case import program
 from runner.case.heldmaps import HeldMaps
 from runner.case.program import ProgramJob, ProgramRun
 from runner.errors import ArtifactError, GuestError, RunnerError, timed_out
+from runner.failures import splats
 from runner.guest.replies import CommandEnd, LeftProcess
 from runner.guest.roots.errors import RootError
 from runner.harness.tests import HarnessState
@@ -105,6 +107,8 @@ class Scripted:
         self.asked: list[Sequence[str] | None] = []
         # Whether each run was recorded.
         self.recorded: list[bool] = []
+        # Whether each run was the last try.
+        self.lasts: list[bool] = []
 
     def perform(
         self,
@@ -114,24 +118,34 @@ class Scripted:
         test: str = "",
         expect: str = "[]",
         kernel: str = "6.1",
+        declared: str = "",
     ) -> Performed:
         tool = self._folder / "tool"
         tool.write_text("#!/bin/sh\n")
         tool.chmod(0o755)
         file = self._folder / "suite.yaml"
-        file.write_text(SUITE % (results, "true" if test else "false", expect))
+        text = SUITE % (results, "true" if test else "false", expect)
+        if declared:
+            text += f"    expect_failure: {{class: {declared}, reason: it loops}}\n"
+        file.write_text(text)
         loaded = suitefile.load(file)
         left = list(runs)
 
         def run(
-            job: ProgramJob, guest: object, names: Sequence[str] | None
+            job: ProgramJob,
+            guest: object,
+            names: Sequence[str] | None,
+            *,
+            is_last: bool,
         ) -> ProgramRun:
             self.asked.append(names)
             self.recorded.append(job.case.record)
             done = left.pop(0)
             done.is_lost = done.error is not None
             done.wanted = None if names is None else tuple(names)
-            return done
+            self.lasts.append(is_last)
+            # Each run is judged by itself.
+            return replace(done, is_last=is_last)
 
         self._put(program, "run", run)
         on = KernelCase(
@@ -231,6 +245,61 @@ def test_a_guest_that_is_lost_for_no_reason_is_tried_again(scripted: Scripted) -
 
     assert own.outcome is Outcome.PASSED
     assert own.flaky == "the guest was lost: no answer"
+
+
+LOCKED = GuestError("soft lockup while running ./tool: BUG", cause="soft_lockup")
+
+
+def test_a_kernel_that_locks_up_twice_fails_the_program_with_its_words(
+    scripted: Scripted,
+) -> None:
+    own = scripted.perform(*locked_up(2), results="exit").own
+
+    assert (own.outcome, own.failure_class) == (Outcome.FAILED, "kernel_soft_lockup")
+    assert own.message == f"the guest was lost: {LOCKED.message}"
+    assert scripted.lasts == [False, True]
+
+
+def test_a_kernel_that_locks_up_once_passes_and_is_flaky(scripted: Scripted) -> None:
+    own = scripted.perform(*locked_up(1), ended({}), results="exit").own
+
+    assert own.outcome is Outcome.PASSED
+    assert own.flaky == f"the guest was lost: {LOCKED.message}"
+
+
+def test_a_declared_lockup_of_a_program_needs_no_second_try(
+    scripted: Scripted,
+) -> None:
+    own = scripted.perform(
+        *locked_up(1), results="exit", declared="kernel_soft_lockup"
+    ).own
+
+    assert (own.outcome, own.failure_class) == (Outcome.PASSED, "kernel_soft_lockup")
+
+
+def test_a_stall_that_comes_again_fails_the_program(scripted: Scripted) -> None:
+    def stalled() -> ProgramRun:
+        return replace(ended({}), report=splats.reported("rcu: INFO: a stall\n"))
+
+    once = scripted.perform(stalled(), ended({}), results="exit").own
+    twice = scripted.perform(stalled(), stalled(), results="exit").own
+
+    assert (once.outcome, bool(once.flaky)) == (Outcome.PASSED, True)
+    assert (twice.outcome, twice.failure_class) == (Outcome.FAILED, "kernel_warned")
+
+
+def test_what_has_locked_up_twice_counts_at_once_from_then_on(
+    scripted: Scripted,
+) -> None:
+    done = scripted.perform(*locked_up(3, a=R), ended({"b": P}), names=("a", "b"))
+
+    assert scripted.asked == [("a", "b"), ("a", "b"), ("a",), ("b",)]
+    assert scripted.lasts == [False, True, True, True]
+    assert outcomes(done) == {"a": Outcome.FAILED, "b": Outcome.PASSED}
+
+
+def locked_up(times: int, **tests: HarnessState) -> list[ProgramRun]:
+    return [ended(tests, error=LOCKED) for _ in range(times)]
 
 
 def test_each_test_has_its_outcome_and_the_program_its_own(scripted: Scripted) -> None:

@@ -11,6 +11,7 @@ import pytest
 from runner.case.attempt import CaseJob
 from runner.guest.environment import EnvironmentUnavailableError
 from runner.guest.guest import Guest
+from runner.guest.life import State
 from runner.matrix.environment import parse
 from runner.matrix.matrix import Kernel
 from runner.results import CaseResult, Outcome
@@ -32,14 +33,21 @@ JOB = CaseJob(
 )
 
 
+F = Outcome.FAILED
+DOUBTFUL = ("kernel_warned", "kernel_soft_lockup", "kernel_rcu_stall")
+
+
 class Lease:
     """Lends guests, and keeps to whom."""
 
-    def __init__(self, served: int = 0, *, reported: bool = False) -> None:
+    def __init__(
+        self, served: int = 0, *, reported: bool = False, lost: bool = False
+    ) -> None:
         # "untouched" for who wants no used guest.
         self.wanted: list[str] = []
         self._served = served
         self._reported = reported
+        self._lost = lost
 
     def has_untouched(self, kernel: Kernel) -> bool:
         return True
@@ -52,17 +60,21 @@ class Lease:
         lent = guest(FakeAgent())
         lent.served = 0 if untouched else self._served
         lent.has_reported = self._reported and not untouched
+        if self._lost:
+            lent.life.to(State.LOST)
         yield lent
 
 
-def ended(outcome: Outcome, message: str) -> CaseResult:
+def ended(
+    outcome: Outcome, message: str, failure_class: str = "kernel_warned"
+) -> CaseResult:
     return CaseResult(
         kernel="6.1",
         suite="s",
         case="c",
         outcome=outcome,
         message=message,
-        failure_class="" if outcome is Outcome.PASSED else "kernel_warned",
+        failure_class="" if outcome is Outcome.PASSED else failure_class,
     )
 
 
@@ -71,10 +83,18 @@ def tried(
     *results: CaseResult,
     served: int = 0,
     reported: bool = False,
+    lost: bool = False,
 ) -> tuple[CaseResult, list[str]]:
     left = iter(results)
-    monkeypatch.setattr("runner.run.retry.case_run.run", lambda *_: next(left))
-    lease = Lease(served, reported=reported)
+
+    def run(job: CaseJob, _: Guest) -> CaseResult:
+        found = next(left)
+        counts = job.is_last and found.failure_class in DOUBTFUL
+        # What a case does with it, in runner.case.run.
+        return found.model_copy(update={"outcome": F} if counts else {})
+
+    monkeypatch.setattr("runner.run.retry.case_run.run", run)
+    lease = Lease(served, reported=reported, lost=lost)
     need = Need(kernel=KERNEL, tenant="t")
     result = retry._tried(JOB, cast("GuestLease", lease), need, None)
     return result, lease.wanted
@@ -98,7 +118,23 @@ def test_a_stall_that_comes_again_is_a_failure(
 
     result, _ = tried(monkeypatch, stalled, stalled)
 
-    assert (result.outcome, result.failure_class) == (Outcome.FAILED, "kernel_warned")
+    assert (result.outcome, result.failure_class) == (F, "kernel_warned")
+    assert result.message == f"{stalled.message} (a second try, in a clean guest)"
+
+
+@pytest.mark.parametrize("class_", ["kernel_soft_lockup", "kernel_rcu_stall"])
+def test_a_kernel_that_locks_up_twice_is_a_failure_with_its_words(
+    monkeypatch: pytest.MonkeyPatch, class_: str
+) -> None:
+    locked = ended(Outcome.ERROR, "the guest was lost: soft lockup while …", class_)
+
+    twice, tenants = tried(monkeypatch, locked, locked, lost=True)
+    once, _ = tried(monkeypatch, locked, ended(Outcome.PASSED, ""), lost=True)
+
+    assert tenants == ["t", "untouched"]
+    assert (twice.outcome, twice.failure_class) == (F, class_)
+    assert twice.message == f"{locked.message} (a second try, in a clean guest)"
+    assert (once.outcome, once.flaky) == (Outcome.PASSED, locked.message)
 
 
 def test_a_warning_needs_no_second_try(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,6 +106,10 @@ def test_users_are_numbers(name: str, user: tuple[int, int] | None) -> None:
         ("expect: [{loaded: {map: a, presence: false}}]", "did you mean 'present'?"),
         ("expect: [{map: m, show: {flags: 1}}]", "is not recorded; keys are bytes_key"),
         ("expect: [{map: m, show: {type: '${a.b}'}}]", "references are not replaced"),
+        (
+            "expect: [{map: m, inner: 0, show: {type: hash}}]",
+            "does not work with `show` of a `command`; expect its rows",
+        ),
         ("expect: [{show: {type: hash}}]", "needs either `program` or `map`"),
         (
             "expect: [{loaded: {map: a}}]\n    record: false",

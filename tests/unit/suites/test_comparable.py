@@ -53,6 +53,8 @@ def mistakes(folder: Path, text: str) -> list[str]:
         '{value: "${command.stdout}", agree: true, patterns: {a=(\\d+): pid}}',
         "{program: p, show: [type], agree: true}",
         "{map: m, show: [type], record: rows/}",
+        "{map: m, inner: {row: 1}, agree: true, normalise: {key: pid}}",
+        "{map: m, inner: 0, show: [type], record: rows/}",
         "{map: m, field: a.b, cpu: sum, record: m.yaml, ignore: [key]}",
         "{map: m, agree: true, ignore: [value]}",
         "{map: m, agree: true, normalise: {key: any, value: any, value.n: as_is}}",
@@ -73,6 +75,11 @@ def test_what_may_be_compared(folder: Path, text: str) -> None:
         ("{program: p, agree: true}", "`program` needs `show`"),
         ('{value: "${child.pid}", show: [a], agree: true}', "needs `program` or `map`"),
         ("{map: m, show: [a], field: b, agree: true}", "only works for the rows of a"),
+        ("{program: p, inner: 0, show: [a], agree: true}", "only works with `map`"),
+        ('{value: "${child.pid}", inner: 0, agree: true}', "only works with `map`"),
+        ("{map: m, inner: null, agree: true}", "null is not a key of a map in it"),
+        ("{program: p, inner: 0, show: {a: 1}}", "only works with `map`"),
+        ("{map: m, inner: null, show: {a: 1}}", "null is not a key of a map in it"),
         ("{map: m, agree: true, ignore: [keys]}", "is not a path such as key"),
         ("{map: m, agree: true, ignore: [start]}", "is not a path such as key"),
         ("{map: m, agree: true, ignore: [key, value]}", "leaves nothing to compare"),
@@ -154,3 +161,23 @@ def test_a_folder_of_records_gets_a_file_of_each_case() -> None:
     assert file("a[libbpf]", map="m") == "rows/a-libbpf-map-m.yaml"
     assert file("a", map="x.bss") == "rows/a-map-x-bss.yaml"
     assert file("a", value="${command.stdout}") == "rows/a-value-command-stdout.yaml"
+    assert file("a", map="x", inner=1) == "rows/a-map-x-1.yaml"
+    assert file("a", map="x", inner={"row": 2}) == "rows/a-map-x-row-2.yaml"
+    assert file("a", map="x", inner="${child.pid}") == "rows/a-map-x-child-pid.yaml"
+
+
+@pytest.mark.parametrize(
+    ("keys", "subject"),
+    [
+        ({"map": "x"}, "map x"),
+        ({"map": "x", "inner": 0, "field": "n"}, "map x, inner map 0 field n"),
+        ({"map": "x", "inner": {"row": 2}}, 'map x, inner map {"row": 2}'),
+        # The same on each kernel, whatever the number is there.
+        ({"map": "x", "inner": "${child.pid}"}, "map x, inner map ${child.pid}"),
+        ({"map": "x", "inner": 0, "show": ("type",)}, "map x, inner map 0 type"),
+    ],
+)
+def test_what_is_compared_has_a_name(keys: dict[str, object], subject: str) -> None:
+    found = RecordExpectation.model_validate({"record": "rows/", **keys})
+
+    assert found.subject == subject

@@ -125,6 +125,18 @@ def test_nothing_is_known_of_a_kernel_of_which_only_the_version_is_known(
     )
 
 
+def test_a_kernel_is_too_old_for_links_that_its_btf_does_not_enumerate(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "vmlinux.btf"
+    path.write_bytes(kernel("struct mm { long total; } m;"))
+    old = KnownKernel(version=version("5.5"), btf=path)
+
+    held = condition({"link": "kprobe_multi"}).on(old)
+
+    assert (held.presence, held.judgement.learnt) == ("absent", Learnt.VERSION)
+
+
 YES, NO = {"kernels": ">=5"}, {"kernels": "<5"}
 MAYBE = {"func": "vfs_read"}
 

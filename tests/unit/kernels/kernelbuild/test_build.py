@@ -247,6 +247,21 @@ def test_modules_are_built_when_one_is_asked_for(tmp_path: Path) -> None:
     assert [path.name for path in built.modules] == ["virtio_net.ko"]
 
 
+def test_what_is_built_in_is_listed_where_a_kernel_can_load_modules(
+    tmp_path: Path,
+) -> None:
+    tree = make_tree(tmp_path)
+
+    built = run(tree, tmp_path, {"base.config": "CONFIG_MODULES=y\n"})
+
+    assert built.builtin is not None
+    assert built.builtin.read_text() == "kernel/net/sched/cls_bpf.ko\n"
+
+
+def test_a_kernel_that_loads_no_modules_lists_none(tmp_path: Path) -> None:
+    assert run(make_tree(tmp_path), tmp_path).builtin is None
+
+
 def test_builder_and_make_do_not_show(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,10 @@ Image:
 \tcp elf vmlinux
 \techo "ffff800008000000 T _text" >System.map
 
+# As up to 5.6: nothing else makes it.
+modules.builtin:
+\techo kernel/net/sched/cls_bpf.ko >modules.builtin
+
 modules:
 \tmkdir -p drivers/net && cp module drivers/net/virtio_net.ko
 """

@@ -38,6 +38,11 @@ OBSERVED = Observations(
         ("outer", "2"): MapDump(rows=(row(7, 400), row(8, 1))),
         ("outer", "3"): "no inner map at 3; there are some at 0, 2",
     },
+    shows={("map", "outer"): {"id": 3, "type": "array_of_maps"}},
+    inner_shows={
+        ("outer", "0"): {"id": 11, "type": "hash"},
+        ("outer", "3"): "no inner map at 3; there are some at 0, 2",
+    },
 )
 
 
@@ -95,15 +100,38 @@ def test_an_empty_slot_is_told_with_the_others() -> None:
     assert found.observed == "no inner map at 3; there are some at 0, 2"
 
 
-def test_kernels_without_ids_show_no_inner_map() -> None:
-    observed = Observations(maps={"outer": OUTER}, not_shown="too old")
+def test_what_is_shown_is_the_inner_map() -> None:
+    right = judged(inner=0, show={"type": "hash"})
+    (wrong,) = judged(inner=0, show={"type": "array_of_maps"}).mismatches
+    (empty,) = judged(inner=3, show={"type": "hash"}).mismatches
 
-    found = not_available(
-        [expectation(map="outer", inner=0, key=7, equals=1)], observed
+    assert [it.subject for it in right.matches] == ["map outer, inner map 0"]
+    assert not judged(show={"type": "array_of_maps"}).mismatches
+    assert str(wrong) == (
+        'map outer, inner map 0 field type: expected "array_of_maps", observed "hash"'
+    )
+    assert str(empty) == (
+        "map outer, inner map 3: expected to be shown, observed no inner map at 3; "
+        "there are some at 0, 2"
     )
 
-    assert found == ["map outer: too old"]
-    assert not judged(observed, inner=0, key=7, equals=1).mismatches
+
+@pytest.mark.parametrize(
+    ("keys", "what"),
+    [
+        ({"key": 7, "equals": 1}, "map outer"),
+        ({"show": {"type": "hash"}}, "map outer: type"),
+        ({"agree": True}, "map outer"),
+        ({"agree": True, "show": ("type",)}, "map outer: type"),
+    ],
+)
+def test_kernels_without_ids_show_no_inner_map(keys: dict[str, Any], what: str) -> None:
+    observed = Observations(maps={"outer": OUTER}, not_shown="too old")
+
+    found = not_available([expectation(map="outer", inner=0, **keys)], observed)
+
+    assert found == [f"{what}: too old"]
+    assert not judged(observed, inner=0, **keys).mismatches
 
 
 def test_the_id_is_read_from_the_outer_map() -> None:
