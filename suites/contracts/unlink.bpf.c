@@ -27,8 +27,10 @@ struct {
 static __always_inline int note(struct dentry *removed)
 {
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
-	__u32 length = BPF_CORE_READ(removed, d_name.len);
+	/* 4.4 refuses a helper that writes to memory that nobody wrote to. */
+	__u32 length = 0;
 
+	bpf_core_read(&length, sizeof(length), &removed->d_name.len);
 	bpf_map_update_elem(&lengths, &pid, &length, BPF_ANY);
 	return 0;
 }
