@@ -12,7 +12,7 @@ from runner.preflight.dataflow import Use, UseKind, offset_on
 from runner.preflight.engine import Engine, RelocationAnswer
 from runner.preflight.model import Effect, Finding, FindingKind, InstructionPlace
 from runner.preflight.places import place_of, statement_of
-from runner.preflight.pointed import KernelField, Pointed
+from runner.preflight.pointed import KernelField, PointedStructs
 from runner.preflight.references import Address
 from runner.preflight.rules import Code
 from runner.preflight.values import OriginKind
@@ -45,7 +45,7 @@ def compared(
     reads = [it for it in code.uses if _is_of_memory(it)]
     if not reads:
         return ()
-    comparison = _BareComparison(code, Pointed(code, answers, engine))
+    comparison = _BareComparison(code, PointedStructs(code, answers, engine))
     return tuple(comparison.findings(reads))
 
 
@@ -59,7 +59,7 @@ def _is_of_memory(use: Use) -> bool:
 
 
 class _BareComparison:
-    def __init__(self, code: Code, pointed: Pointed) -> None:
+    def __init__(self, code: Code, pointed: PointedStructs) -> None:
         self._code = code
         self._pointed = pointed
 

@@ -59,7 +59,7 @@ class KernelField:
         return f"`{self.path}` ({self.type}, {self.size} bytes)"
 
 
-class Pointed:
+class PointedStructs:
     """The structs that an object's pointers point to on a kernel."""
 
     def __init__(
