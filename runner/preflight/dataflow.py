@@ -38,6 +38,7 @@ from runner.preflight.flowblocks import (
 )
 from runner.preflight.flowstate import FlowState
 from runner.preflight.references import Address, Flow
+from runner.preflight.returned import DECIDING, GIVEN, plain
 from runner.preflight.values import (
     MANY,
     POINTER,
@@ -53,6 +54,7 @@ from runner.preflight.values import (
     number,
     only_numbers,
     read,
+    result,
     sums,
     without_numbers,
 )
@@ -75,8 +77,6 @@ COPIES = frozenset({4, 112, 113})
 _FROM_USERS = 112
 # The same of strings.
 STRING_COPIES = frozenset({45, 114, 115})
-# bpf_per_cpu_ptr() and bpf_this_cpu_ptr().
-PER_CPU = frozenset({153, 154})
 # Helpers that only read what their arguments point to: bpf_map_lookup_elem() and the
 # like, bpf_trace_printk(), and what outputs records.
 _ONLY_READ = frozenset({1, 2, 3, 6, 25, 87, 130, 156, 195})
@@ -162,6 +162,8 @@ class Interest:
     contexts: Collection[Address] | None = None
     # The helpers whose results are; None for all.
     helpers: Collection[int] | None = None
+    # What takes the address of a map or variable that holds the kernel's pointers.
+    holders: Collection[Address] = frozenset()
 
 
 def followed(
@@ -223,6 +225,7 @@ class _FlowWalk:
             is_reference=flow.is_reference,
             is_callback=lambda at: flow.callback(at) is not None,
             externs=self._externs,
+            holders=interest.holders,
         )
         self._functions = {(it.section_index, it.start): it for it in item.functions}
         self._blocks: dict[Address, Block] = {}
@@ -346,7 +349,8 @@ class _FlowWalk:
             assert callback is not None
             self._enter(callback, [UNKNOWN] * 5)
             if insn.dst < FRAME_POINTER:
-                registers[insn.dst] = UNKNOWN
+                origin = ValueOrigin(OriginKind.FUNCTION, callback)
+                registers[insn.dst] = frozenset({Value(origin, 0)})
 
     def _leave(self, leader: Address, block: Block, state: FlowState) -> None:
         function = self._within[leader]
@@ -461,19 +465,40 @@ class _FlowWalk:
             self._copy(at, helper, state, function)
         elif helper not in _ONLY_READ:
             self._doubt(state, function, arguments)
-        result = POINTER
-        if helper in PER_CPU and len(arguments[0]) == 1:
-            (variable,) = arguments[0]
-            if variable and variable.origin:
-                kfunc = variable.origin.kfunc
-        if kfunc or self._is_of_interest(helper):
-            origin = ValueOrigin(OriginKind.CALL, at, helper=helper, kfunc=kfunc)
-            result = frozenset({Value(origin, 0)})
-        registers[:6] = [result, *_CLOBBERED]
+        if helper in GIVEN:
+            self._call_back(helper, arguments)
+        registers[:6] = [self._result(at, helper, kfunc, arguments), *_CLOBBERED]
 
-    def _is_of_interest(self, helper: int) -> bool:
+    def _result(
+        self, at: Address, helper: int, kfunc: str, arguments: Sequence[Values]
+    ) -> Values:
+        """Return what a helper or kfunc returns."""
+        name = plain(kfunc)
+        deciding = DECIDING.get(name or helper)
+        if deciding is not None:
+            values = arguments[deciding]
+            made = {result(at, helper, name, it) for it in values}
+            return bounded(frozenset(made)) if made else MANY
         helpers = self._interest.helpers
-        return helpers is None or helper in helpers
+        if name or helpers is None or helper in helpers:
+            origin = ValueOrigin(OriginKind.CALL, at, helper, name)
+            return frozenset({Value(origin, 0)})
+        return POINTER
+
+    def _call_back(self, helper: int, arguments: Sequence[Values]) -> None:
+        """Enter the functions that a helper calls, with what it gives them."""
+        place, structs = GIVEN[helper]
+        for it in in_order(arguments[place]):
+            if it.origin and it.origin.kind is OriginKind.FUNCTION:
+                start = it.origin.at
+                given = [
+                    frozenset({Value(origin, 0)})
+                    for origin in (
+                        ValueOrigin(OriginKind.GIVEN, start, helper, struct)
+                        for struct in structs
+                    )
+                ]
+                self._enter(start, [*given, *[UNKNOWN] * (5 - len(given))])
 
     def _note_arguments(
         self, at: Address, helper: int, kfunc: str, arguments: Sequence[Values]

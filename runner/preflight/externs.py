@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from runner.bpf import insn as op
-from runner.bpf.btf import MODIFIERS
+from runner.bpf.btf import COMPOSITES, MODIFIERS
 from runner.bpf.kinds import Kind
 from runner.bpf.object import BpfObject
 from runner.facts.model import UNKNOWN, Judgement, Learnt, Presence, judged
 from runner.preflight.engine import Engine, KfuncAnswer
 from runner.preflight.model import Effect, Feature, Finding, FindingKind, KernelNeed
 from runner.preflight.places import place_of
-from runner.preflight.prototypes import prototype_text
+from runner.preflight.prototypes import are_alike, prototype_text
 from runner.preflight.references import Address
+from runner.preflight.returned import plain
 from runner.versions import KernelVersion, VersionRange
 
 _SECTION = ".ksyms"
@@ -142,6 +143,30 @@ def features(
         )
 
 
+def addresses(
+    externs: Sequence[Extern], number: int, engine: Engine
+) -> Mapping[str, bool]:
+    """Return the externs of the engine's target whose addresses programs take.
+
+    Of functions the verifier knows that they are not 0 (PTR_TO_MEM), of variables it
+    does not. libbpf puts 0 in the place of what is missing, or has another prototype.
+    `number` is what the engine calls the object.
+    """
+    taken = [it for it in externs if len(it.places) > len(it.calls) and it.type_id]
+    if not taken:
+        return {}
+    kfuncs = _kfuncs(taken, number, engine)
+    variables = [it.name for it in taken if not it.is_function]
+    found = engine.find(variables) if variables else []
+    there = {
+        name
+        for name, types in zip(variables, found, strict=True)
+        if any(kind is Kind.VAR for _, kind in types)
+    }
+    there |= {name for name, kfunc in kfuncs.items() if kfunc and kfunc.compatible}
+    return {it.name: it.is_function for it in taken if it.name in there}
+
+
 def _looks_everywhere(version: KernelVersion | None) -> bool:
     """Tell whether a kernel refuses a missing function that nothing calls, too.
 
@@ -190,12 +215,15 @@ def findings(
     kfuncs = _kfuncs(externs, number, engine)
     for it in externs:
         found = kfuncs.get(it.name)
-        if found is None or found.compatible:
+        if found is None:
+            continue
+        if found.compatible:
+            yield from _of_result(item, it, reached, engine)
             continue
         # libbpf before 1.3 refuses weak ones, too; newer ones take them for missing.
         if it.is_weak and not it.is_reached(reached):
             continue
-        (prototype,) = engine.prototypes([it.name.partition("___")[0]])
+        (prototype,) = engine.prototypes([plain(it.name)])
         shown = prototype_text(it.name, prototype) if prototype else "another one"
         yield Finding(
             kind=FindingKind.KFUNC_CHANGED,
@@ -206,3 +234,48 @@ def findings(
             cure=f"declare both, the other one as extern … {it.name}___other(…) __ksym "
             "__weak, and call the one for which bpf_ksym_exists() (libbpf 1.3)",
         )
+
+
+def _of_result(
+    item: BpfObject, extern: Extern, reached: frozenset[Address], engine: Engine
+) -> Iterator[Finding]:
+    """Yield that a kernel function returns another struct than the object says.
+
+    libbpf compares no names of structs (bpf_core_types_are_compat()), and the verifier
+    takes the kernel's.
+    """
+    calls = [at for at in extern.calls if at in reached]
+    declared = _struct_returned(item, extern)
+    if not calls or not declared:
+        return
+    name = plain(extern.name)
+    (prototype,) = engine.prototypes([name])
+    if prototype is None or prototype.returns.to_kind not in COMPOSITES:
+        return
+    returned = plain(prototype.returns.to)
+    if not returned or are_alike(declared, returned, engine):
+        return
+    yield Finding(
+        kind=FindingKind.KFUNC_CHANGED,
+        effect=Effect.WRONG_VALUE,
+        place=place_of(item, calls[0], name),
+        subject=f"{name}, return value",
+        reason=f"{name}() returns {prototype.returns.text}, and the object takes it "
+        f"for struct {declared} *; the kernel has {prototype_text(name, prototype)}",
+        cure=f"declare both, the other one as extern … {name}___other(…) __ksym "
+        "__weak, and call the one for which the kernel has the struct: "
+        f"bpf_core_type_exists(struct {declared})",
+    )
+
+
+def _struct_returned(item: BpfObject, extern: Extern) -> str:
+    """Return the struct that an object says a function returns; empty for others."""
+    btf = item.btf
+    prototype = btf.type(extern.type_id)
+    if prototype.kind is not Kind.FUNC_PROTO or not prototype.refers_to:
+        return ""
+    pointer = btf.resolved(prototype.refers_to)
+    if pointer.kind is not Kind.PTR or not pointer.refers_to:
+        return ""
+    struct = btf.resolved(pointer.refers_to)
+    return plain(struct.name) if struct.kind in (*COMPOSITES, Kind.FWD) else ""

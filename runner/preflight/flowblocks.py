@@ -1,6 +1,6 @@
 """The blocks of a function, decoded once for all times that dataflow follows them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -91,6 +91,8 @@ class References:
     is_callback: Callable[[Address], bool]
     # What is defined elsewhere, by the instruction that refers to it.
     externs: Mapping[Address, str]
+    # What takes the address of a map or variable that holds the kernel's pointers.
+    holders: Collection[Address]
 
 
 def ways(index: int, insn: Insn) -> tuple[int, ...] | None:
@@ -221,7 +223,10 @@ def _wide(at: Address, insn: Insn, code: Sequence[Insn], refers: References) -> 
         return StepAction.CALLBACK, at, insn, UNKNOWN
     name = refers.externs.get(at)
     if name:
-        origin = ValueOrigin(OriginKind.EXTERN, at, kfunc=name)
+        origin = ValueOrigin(OriginKind.EXTERN, at, name=name)
+        return StepAction.SET, at, insn, frozenset({Value(origin, 0)})
+    if at in refers.holders:
+        origin = ValueOrigin(OriginKind.HOLDER, at)
         return StepAction.SET, at, insn, frozenset({Value(origin, 0)})
     if insn.src or refers.is_reference(at):
         return StepAction.FORGET, at, insn, UNKNOWN

@@ -36,6 +36,7 @@ from runner.preflight.engine import (
 )
 from runner.preflight.externs import Externs
 from runner.preflight.flowblocks import CALL
+from runner.preflight.kptrs import Kptrs
 from runner.preflight.model import (
     Difference,
     Effect,
@@ -54,6 +55,7 @@ from runner.preflight.payload import Payload
 from runner.preflight.places import made_of
 from runner.preflight.reach import walked
 from runner.preflight.references import CONFIG, Address, Flow
+from runner.preflight.returned import CONTEXT_CAST, GIVEN, STRUCTS
 from runner.preflight.rules import Code
 from runner.preflight.signatures import ComparedArguments, compared
 from runner.preflight.verifier import Verifier, verifier_of
@@ -70,6 +72,7 @@ _PREFIX = re.compile(r"^(libbpf: )?(prog '[^']*': )?(relo #\d+: )?")
 
 # Different walks through an object.
 _REMEMBERED = 16
+_NO_ADDRESSES: Mapping[str, bool] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,8 +154,14 @@ class PredictedObject:
             *self.arguments.attached,
             *eventrecords.contexts(self.item, self.contents),
         }
-        interest = Interest(contexts=contexts, helpers=bareoffsets.RETURNED)
-        if not contexts and not self._has_pointers:
+        # What a context is cast to may be that of any program.
+        casts = any(it.name == CONTEXT_CAST for it in self.externs.all)
+        interest = Interest(
+            contexts=None if casts else contexts,
+            helpers=STRUCTS,
+            holders=Kptrs(self.item).holders,
+        )
+        if not contexts and not self._has_pointers and not interest.holders:
             return Dataflow(uses=())
         return followed(self.item, self.flow, interest=interest)
 
@@ -163,7 +172,7 @@ class PredictedObject:
             any(not it.symbol.section for it in self.item.references)
             or any(it.kind == RelocationKind.BYTE_OFF for it in self.item.relocations)
             or any(
-                insn.code == CALL and insn.imm in bareoffsets.RETURNED
+                insn.code == CALL and insn.imm in (*STRUCTS, *GIVEN)
                 for code in self.item.code.values()
                 for insn in code
             )
@@ -199,20 +208,25 @@ class PredictedObject:
         verifier: Verifier,
         kernel: Known,
         wanted: Callable[[], bool],
+        addresses: Mapping[str, bool] = _NO_ADDRESSES,
     ) -> Code:
         """Return its code as a verifier walks it, with what relocation changed.
 
-        Many kernels give an object the same offsets; the last ones are remembered.
+        `addresses` are the kernel's, of the externs whose addresses it takes. Many
+        kernels give an object the same offsets; the last ones are remembered.
         Raises as `walked` does.
         """
         asked = kernel if self.flow.asks_version else None
-        key = frozenset(changed.items()), verifier, asked and asked.digest
+        there = frozenset(addresses.items())
+        key = frozenset(changed.items()), verifier, asked and asked.digest, there
         found = self._code.pop(key, None) or Code(
             item=self.item,
             contents=self.contents,
             flow=self.flow,
             graph=self.graph,
-            reached=frozenset(walked(self.flow, changed, verifier, asked, wanted)),
+            reached=frozenset(
+                walked(self.flow, changed, verifier, asked, wanted, addresses)
+            ),
             loaded=self.loaded,
             dataflow=self.dataflow,
             arguments=self.arguments,
@@ -260,7 +274,8 @@ def predict(
     answers = engine.relocate(subject.number)
     changed = instructions_after(subject, answers)
     verifier = verifier_of(target.known, compat=loader == "compat")
-    code = subject.code(changed, verifier, target.known, wanted)
+    addresses = externs.addresses(subject.externs.all, subject.number, engine)
+    code = subject.code(changed, verifier, target.known, wanted, addresses)
     guards = _guards(subject, changed, code.reached, verifier)
     nearby = (
         {it.access: (it.trail, it.field) for it in like.relocations if it.field}

@@ -2,8 +2,39 @@
 
 from collections.abc import Iterable
 
+from runner.bpf.btf import COMPOSITES
 from runner.preflight.arguments import AttachedProgram, Holder
 from runner.preflight.engine import Engine, PrototypeAnswer, SlotAnswer
+
+# Structs in the first place of each other, as sock in inet_sock.
+_DEEPEST = 12
+
+
+def are_alike(one: str, other: str, engine: Engine) -> bool:
+    """Tell whether a pointer to one struct may be taken for one to another.
+
+    They are the same, or one begins with the other. Raises EngineError.
+    """
+    if one == other:
+        return True
+    return _begins_with(one, other, engine) or _begins_with(other, one, engine)
+
+
+def _begins_with(outer: str, inner: str, engine: Engine) -> bool:
+    """Tell whether a struct's first member is another, or begins with it."""
+    (found,) = engine.find([outer])
+    ids = [id_ for id_, kind in found if kind in COMPOSITES]
+    if not ids:
+        # The kernel has no such struct: who casts to it asked before.
+        return False
+    (type_,) = engine.types(ids[:1])
+    for _ in range(_DEEPEST):
+        if type_ is None or not type_.fields:
+            return False
+        (type_,) = engine.types([type_.fields[0].type])
+        if type_ is not None and type_.name == inner:
+            return True
+    return False
 
 
 def prototypes_of(

@@ -94,6 +94,9 @@ class _Path:
 
 
 _NOTHING: _Stack = frozenset()
+_NO_EXTERNS: Mapping[str, bool] = {}
+# In place of an address.
+_NOT_ZERO = 1
 _START = _WalkState((None,) * _REGISTERS, _NOTHING)
 
 
@@ -153,16 +156,19 @@ def walked(
     verifier: Verifier,
     kernel: Known | None = None,
     wanted: Callable[[], bool] = lambda: True,
+    externs: Mapping[str, bool] = _NO_EXTERNS,
 ) -> set[Address]:
     """Return the instructions that verifying an object's programs visits.
 
     `patched` are those that relocation changed. A verifier gives up at the first
     poison; this goes on with a value that nobody knows, so that all gaps are reported.
-    `kernel` is what LINUX_KERNEL_VERSION and the like say. `wanted` is asked now and
+    `kernel` is what LINUX_KERNEL_VERSION and the like say. `externs` are what it has of
+    the kernel's functions and variables whose addresses programs take, and whether the
+    verifier knows that these are not 0; all others are 0. `wanted` is asked now and
     then whether to go on. Raises NotFollowedError for a program that has too many
     paths, and AbandonedError when the walk is not wanted any more.
     """
-    walk = _Walk(flow, patched, verifier, kernel)
+    walk = _Walk(flow, patched, verifier, kernel, externs)
     for entry in flow.entries:
         walk.enter(entry)
     walk.run(wanted)
@@ -176,8 +182,10 @@ class _Walk:
         patched: Mapping[Address, Insn],
         verifier: Verifier,
         kernel: Known | None,
+        externs: Mapping[str, bool],
     ) -> None:
         self._flow = flow
+        self._externs = externs
         self._patched = patched
         self._verifier = verifier
         self._kernel = kernel
@@ -275,8 +283,11 @@ class _Walk:
         high = self._patched.get(second) or self._flow.insn(second)
         callback = self._flow.callback(at)
         value: _Value = self._flow.variable(at)
+        extern = self._flow.extern(at)
         if callback is not None:
             self.enter(callback)
+        elif extern in self._externs:
+            value = _NOT_ZERO if self._externs[extern] else None
         elif value is None and insn.src == 0 and high is not None:
             known = Verifier.TRACKS_LDIMM64 in self._verifier
             whole = (insn.imm & 0xFFFFFFFF) | (high.imm & 0xFFFFFFFF) << 32

@@ -50,6 +50,7 @@ class Flow:
         self._calls: dict[Address, Address] = {}
         self._callbacks: dict[Address, Address] = {}
         self._variables: dict[Address, MapAddress] = {}
+        self._externs: dict[Address, str] = {}
         self._references = {it.address for it in item.references}
         for reference in item.references:
             self._note(reference)
@@ -96,6 +97,10 @@ class Flow:
         """Return the global variable whose address an LD_IMM64 takes."""
         return self._variables.get(at)
 
+    def extern(self, at: Address) -> str:
+        """Return the kernel's function or variable whose address an LD_IMM64 takes."""
+        return self._externs.get(at, "")
+
     def constant(
         self, address: MapAddress, size: int, kernel: Known | None
     ) -> int | None:
@@ -134,6 +139,8 @@ class Flow:
             self._variables[at] = MapAddress(_UNDEFINED, _FILLED[symbol.name])
         elif insn.code == op.LD_IMM64 and symbol.name.startswith(CONFIG):
             self._variables[at] = MapAddress(_CONFIGURATION, 0)
+        elif insn.code == op.LD_IMM64:
+            self._externs[at] = symbol.name
 
 
 def _filled_with(kernel: Known, version: KernelVersion) -> dict[int, int]:

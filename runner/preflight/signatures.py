@@ -18,7 +18,12 @@ from runner.preflight.declared import Declared
 from runner.preflight.engine import Engine, PrototypeAnswer, SlotAnswer
 from runner.preflight.model import Effect, Finding, FindingKind, Signature
 from runner.preflight.places import place_of
-from runner.preflight.prototypes import prototype_text, prototypes_of, slot_text
+from runner.preflight.prototypes import (
+    are_alike,
+    prototype_text,
+    prototypes_of,
+    slot_text,
+)
 from runner.preflight.rules import Code
 from runner.versions import KernelVersion
 
@@ -27,8 +32,6 @@ _NUMBERS = (Kind.INT, *ENUMERATIONS)
 _WORD = 8
 # What programs call what a function returned.
 _RETURNED = frozenset({"ret", "retval", "ret_val", "rc", "result"})
-# Structs in the first place of each other, as sock in inet_sock.
-_DEEPEST = 12
 # Of btf_distill_func_proto(): arguments, and bytes of a struct that is passed by value.
 _MOST_ARGUMENTS = 12
 _MOST_BY_VALUE = 16
@@ -285,25 +288,9 @@ class _Comparison:
             return True
         if slot.to_kind not in _RECORDS:
             return False
-        if slot.to in (name, "") or not name:
+        if not (slot.to and name):
             return True
-        return self._begins_with(name, slot.to) or self._begins_with(slot.to, name)
-
-    def _begins_with(self, outer: str, inner: str) -> bool:
-        """Tell whether a struct's first member is another, or begins with it."""
-        (found,) = self._engine.find([outer])
-        ids = [id_ for id_, kind in found if kind in COMPOSITES]
-        if not ids:
-            # The kernel has no such struct: who casts to it asked before.
-            return False
-        (type_,) = self._engine.types(ids[:1])
-        for _ in range(_DEEPEST):
-            if type_ is None or not type_.fields:
-                return False
-            (type_,) = self._engine.types([type_.fields[0].type])
-            if type_ is not None and type_.name == inner:
-                return True
-        return False
+        return are_alike(name, slot.to, self._engine)
 
     def _made(
         self,

@@ -26,12 +26,18 @@ class OriginKind(IntEnum):
     CONTEXT = auto()
     # What a helper or kfunc returned.
     CALL = auto()
+    # What a helper gives a function that it calls back: a struct (`name`).
+    GIVEN = auto()
     # What was read from memory: by an instruction, or by a helper that copies.
     LOADED = auto()
     # The frame pointer of a function.
     FRAME = auto()
-    # A variable of the kernel, by its name (`kfunc`).
+    # A variable of the kernel, by its `name`.
     EXTERN = auto()
+    # A map, or a variable of the object, that holds pointers to the kernel's structs.
+    HOLDER = auto()
+    # The address of a function of the object, which begins `at` this instruction.
+    FUNCTION = auto()
     # Something that says nothing of what it points to. All such pointers are one value,
     # until a relocation says which struct it is.
     UNTYPED = auto()
@@ -44,11 +50,10 @@ class ValueOrigin(NamedTuple):
     kind: OriginKind
     # The instruction that made it; of contexts and frames the function's first.
     at: Address
-    # The number of the helper, or the name of the kfunc; also of the kernel's variable,
-    # whose copy of a processor a helper returns.
+    # The number of the helper, or the name of the kfunc, variable or struct.
     helper: int = 0
-    kfunc: str = ""
-    # The address that was read; None where that is not known.
+    name: str = ""
+    # The address that was read, or the argument that decides what a call returns.
     base: "Value | None" = None
     # Bytes that were read; 0 where that is not known.
     size: int = 0
@@ -82,6 +87,14 @@ class Value(NamedTuple):
         origin = self.origin
         is_untyped = origin is not None and origin.kind is OriginKind.UNTYPED
         return is_untyped and not self.relocations
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it may decide what a call returns."""
+        origin = self.origin
+        if origin is None:
+            return bool(self.relocations)
+        return origin.kind is not OriginKind.FRAME and not self.is_untyped
 
     def moved(self, by: int, relocations: tuple[Address, ...] = ()) -> "Value":
         """Return it some bytes further on."""
@@ -147,7 +160,7 @@ def _sort_key(value: Value) -> tuple[object, ...]:
     if origin is None:
         return 0, value.offset, value.relocations
     base = () if origin.base is None else _sort_key(origin.base)
-    kind, called = origin.kind.value, (origin.helper, origin.kfunc)
+    kind, called = origin.kind.value, (origin.helper, origin.name)
     made = kind, origin.at, called, origin.size, base
     return 1, value.offset, value.relocations, made
 
@@ -221,14 +234,30 @@ def read(at: Address, address: Value, size: int) -> Value | None:
     """Return what a read gives, from an address whose origin is known."""
     if address.is_untyped:
         return UNTYPED
-    depth, origin = 0, address.origin
-    while origin and origin.kind is OriginKind.LOADED:
+    if _is_far(at, address):
+        return None
+    return Value(ValueOrigin(OriginKind.LOADED, at, base=address, size=size), 0)
+
+
+def result(at: Address, helper: int, name: str, argument: Value | None) -> Value:
+    """Return what a call gives that one of its arguments decides."""
+    is_known = argument is not None and argument.is_known
+    if argument is None or not is_known or _is_far(at, argument):
+        return UNTYPED
+    origin = ValueOrigin(OriginKind.CALL, at, helper, name, argument)
+    return Value(origin, 0)
+
+
+def _is_far(at: Address, value: Value) -> bool:
+    """Tell whether a value is made of too many others, or of this place's own."""
+    depth, origin = 0, value.origin
+    while origin and origin.base:
         depth += 1
         # A loop that walks a list reads at the same place again and again.
         if origin.at == at or depth > _DEEPEST:
-            return None
-        origin = origin.base.origin if origin.base else None
-    return Value(ValueOrigin(OriginKind.LOADED, at, base=address, size=size), 0)
+            return True
+        origin = origin.base.origin
+    return False
 
 
 def part(value: Value | None, offset: int, size: int) -> Value | None:
@@ -249,4 +278,5 @@ def is_elsewhere(value: Value | None) -> bool:
     """
     if value is None or value.origin is None:
         return False
-    return value.origin.kind is not OriginKind.FRAME and not value.is_untyped
+    own = (OriginKind.FRAME, OriginKind.FUNCTION)
+    return value.origin.kind not in own and not value.is_untyped

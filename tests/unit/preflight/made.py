@@ -10,6 +10,7 @@ from typing import Literal
 
 from filelock import FileLock
 
+from runner.bpf.build import Build
 from runner.bpf.compile import command
 from runner.bpf.object import BpfObject, read_whole
 from runner.facts.abilities import Known
@@ -45,19 +46,21 @@ def build(target: Literal["engine", "asan"] = "engine") -> Path:
 
 
 @cache
-def compiled(source: str, *options: str) -> bytes:
-    """Return the object that clang makes of a source."""
+def compiled(source: str, *options: str, clang: int | None = None) -> bytes:
+    """Return the object that clang, or a version of it, makes of a source."""
     with TemporaryDirectory() as folder:
         path, output = Path(folder) / "made.bpf.c", Path(folder) / "made.o"
         path.write_text(source)
-        words = [*command(path, output), "-Wno-unused", *options]
+        made = command(path, output, build=Build(clang=clang))
+        words = [*made, "-Wno-unused", *options]
         subprocess.run(words, cwd=folder, check=True)
         return output.read_bytes()
 
 
-def an_object(source: str, *options: str) -> BpfObject:
+def an_object(source: str, *options: str, clang: int | None = None) -> BpfObject:
     """Return an object of a source that HEAD goes before."""
-    return read_whole(compiled(HEAD + source, *options), Path("made.bpf.o"))
+    data = compiled(HEAD + source, *options, clang=clang)
+    return read_whole(data, Path("made.bpf.o"))
 
 
 @cache

@@ -122,6 +122,38 @@ def test_the_lines_of_a_statement_name_the_field() -> None:
     assert findings(CURRENT + OVER_LINES, SAME) == ()
 
 
+NESTED = """\
+#include <bpf/bpf_tracing.h>
+struct load { long sum; int weight; int count; };
+struct entity { long flags; struct load load; };
+int sink;
+long sinks[2];
+SEC("fentry/run") int BPF_PROG(on_run, struct entity *entity)
+{
+	%s
+	return 0;
+}
+"""
+ENTITY = """struct load { long sum; %s int weight; int count; };
+struct entity { long flags; struct load load; } entity;
+long run(struct entity *entity) { return 0; }
+"""
+SUM = "bpf_probe_read_kernel(&sink, 4, &entity->load.weight);"
+COPY = "bpf_probe_read_kernel(sinks, sizeof(sinks), &entity->load);"
+
+
+def test_a_field_beside_the_one_that_a_line_names_is_a_warning() -> None:
+    def nested(body: str, more: str) -> tuple[Finding, ...]:
+        return checked(an_object(NESTED % body), kernel(ENTITY % more)).findings
+
+    assert nested(SUM, "") == nested(COPY, "") == nested(COPY, "long more;") == ()
+    (found,) = nested(SUM, "long more;")
+    assert found.reason == (
+        "reads entity+16 without a relocation, which is `load.more` (long, 8 bytes) on "
+        "this kernel; `load.weight` is at entity+24"
+    )
+
+
 BOTH = "__builtin_memcpy(&found, &task->pid, sizeof(found));"
 
 

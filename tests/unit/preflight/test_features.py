@@ -149,6 +149,55 @@ def test_a_kernel_function_that_is_missing(
     assert found.verdict is verdict
 
 
+EITHER = """\
+struct task { int gone; } CORE;
+extern int a_function(int) __ksym __weak;
+SEC("kprobe/x") int on_x(struct task *task)
+{
+	if (%s)
+		return bpf_core_field_offset(struct task, gone);
+	return 0;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("condition", "there", "missing"),
+    [
+        ("a_function", Verdict.REJECTED, Verdict.LOADS),
+        ("!a_function", Verdict.LOADS, Verdict.REJECTED),
+    ],
+)
+def test_a_guard_asks_whether_the_kernel_has_a_function(
+    condition: str, there: Verdict, missing: Verdict
+) -> None:
+    item = an_object(EITHER % condition)
+    task, function = "struct task { int a; } t;", "int a_function(int x) { return x; }"
+
+    assert checked(item, kernel(task + function)).verdict is there
+    assert checked(item, kernel(task + OTHER)).verdict is missing
+    # libbpf takes one with another prototype for missing.
+    other = "int a_function(struct task *x) { return 0; }"
+    found = checked(item, kernel(task + other))
+    assert ("not guarded" in str(found.reasons)) is (missing is Verdict.REJECTED)
+
+
+@pytest.mark.parametrize(
+    ("types", "verdict"),
+    [("int x;", Verdict.LOADS), ("int a_variable;", Verdict.REJECTED)],
+)
+def test_a_variable_that_is_there_may_be_0_for_all_that_the_verifier_knows(
+    types: str, verdict: Verdict
+) -> None:
+    source = EITHER.replace("int a_function(int)", "const int a_variable")
+
+    found = checked(
+        an_object(source % "&a_variable"), kernel("struct task { int a; } t;" + types)
+    )
+
+    assert found.verdict is verdict
+
+
 @pytest.mark.parametrize(
     ("release", "verdict"),
     [
