@@ -14,7 +14,7 @@ from runner.cli import onekernel
 from runner.cli.called import program
 from runner.errors import UsageError, file_errors
 from runner.files.cache import Cache
-from runner.guest import guest, host, terminal
+from runner.guest import firstwords, guest, host, terminal
 from runner.guest.guest import Guest, Origin
 from runner.guest.life import Life, Starts
 from runner.kernels import fetch
@@ -117,6 +117,7 @@ def main(arguments: argparse.Namespace) -> int:
         tempfile.TemporaryDirectory(prefix="bpf-kernel-matrix-") as folder,
         guest.start(origin, Path(folder) / "console.log", life) as up,
     ):
+        firstwords.note(up.first_words, (kernel.splats,), life.starts)
         for file in files:
             with up.doing(f"copying {file.name}"):
                 up.agent.put(

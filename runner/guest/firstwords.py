@@ -3,13 +3,14 @@
 It is no case's fault, so that no case fails for it. But what a kernel reports once it
 may not report again: KASAN says nothing more after its first report (kasan_multi_shot
 aside), lockdep turns itself off (debug_locks_off()), and WARN_ONCE() says so itself. So
-a run says what it was. A guest that comes from a saved state brings what was said when
+a run says what it was, once a guest serves somebody: the lists of a suite count for all
+guests that serve it. A guest that comes from a saved state brings what was said when
 that was made.
 """
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from pydantic import JsonValue
 
@@ -37,6 +38,8 @@ class FirstWords:
     # Up to when somebody answered, and from then on.
     booting: str = ""
     setting_up: str = ""
+    # What was set up, by keys of `guest`.
+    done: Mapping[str, JsonValue] = field(default_factory=dict)
 
     def and_later(self, text: str) -> "FirstWords":
         """Return these, with what came of setting the guest up only later."""
@@ -50,32 +53,30 @@ class FirstWords:
         }
 
 
-def of_saved(metadata: Mapping[str, JsonValue]) -> FirstWords:
-    """Return what was kept with a saved state."""
+def of_saved(
+    metadata: Mapping[str, JsonValue], done: Mapping[str, JsonValue]
+) -> FirstWords:
+    """Return what was kept with a saved state of a guest that was set up so."""
     return FirstWords(
         booting=str(metadata.get(_BOOTING, "")),
         setting_up=str(metadata.get(_SETTING_UP, "")),
+        done=done,
     )
 
 
-def note(
-    words: FirstWords,
-    own: ConsoleLines,
-    done: Mapping[str, JsonValue],
-    starts: Starts,
-) -> None:
+def note(words: FirstWords, own: Sequence[ConsoleLines], starts: Starts) -> None:
     """Note what the kernel reported, once for all guests that are alike.
 
-    `own` are the lists of the kernel's row, and `done` is what was set up, by keys of
-    `guest`.
+    `own` are the lists of the kernel's row, and of the suite that the guest serves.
     """
-    early = {key: it for key, it in done.items() if key in _AS_IT_BOOTS}
-    later = {key: it for key, it in done.items() if key not in _AS_IT_BOOTS}
+    done = words.done.items()
+    early = {key: it for key, it in done if key in _AS_IT_BOOTS}
+    later = {key: it for key, it in done if key not in _AS_IT_BOOTS}
     for text, when, what in (
         (words.booting, "while it booted", early),
         (words.setting_up, "while its guest was set up", later),
     ):
-        report = splats.reported(text, (own,))
+        report = splats.reported(text, own)
         if report is None:
             continue
         asked = ", ".join(f"{key}: {inline(it)}" for key, it in what.items())

@@ -565,8 +565,9 @@ def _booted(
     with boot(origin.machine(console), image, host.pace) as vm, life.starts.watched(vm):
         deadline = Deadline.after(host.boot_timeout * host.pace.scale)
         ssh.wait_for_server(vm, deadline)
-        booted = vm.news()
         with ssh.connect(vm, secrets, deadline) as connection:
+            # Not before: a slow guest is tried while it still boots.
+            booted = vm.news()
             with _diagnosed(vm):
                 agent = _session(connection, vm)
                 hello = agent.hello(timeout=timeouts.ANSWER.seconds)
@@ -576,13 +577,20 @@ def _booted(
                 upload_btf(agent, artifact)
                 _upload_config(agent, artifact, hello.release)
                 facts = _facts(agent, origin, hello)
-                said = FirstWords(booting=booted, setting_up=vm.news())
+                said = FirstWords(
+                    booting=booted,
+                    setting_up=vm.news(),
+                    done=environment.set_up_after_boot(origin.asked),
+                )
                 # Last: a kernel that is locked down says less of itself.
                 try:
                     environment.set_up(agent, origin.asked)
-                finally:
-                    said = said.and_later(vm.news())
-                    _note(said, origin, life.starts)
+                except BaseException:
+                    # It serves nobody who would say it.
+                    own = (origin.kernel.splats,)
+                    firstwords.note(said.and_later(vm.news()), own, life.starts)
+                    raise
+                said = said.and_later(vm.news())
             life.starts.boots.append(ready)
             life.to(State.READY, f"up after {ready:.1f} s: {hello!r}")
             yield Guest(
@@ -602,11 +610,6 @@ def _booted(
                 boot_seconds=ready,
                 first_words=said,
             )
-
-
-def _note(said: FirstWords, origin: Origin, starts: Starts) -> None:
-    done = environment.set_up_after_boot(origin.asked)
-    firstwords.note(said, origin.kernel.splats, done, starts)
 
 
 def _save(up: Guest, secrets: GuestKeys, origin: Origin) -> Snapshot:
@@ -707,8 +710,8 @@ def _restored(
             with _diagnosed(vm):
                 wake(agent)
                 facts = _facts(agent, origin, hello)
-            said = firstwords.of_saved(saved.metadata).and_later(vm.news())
-            _note(said, origin, life.starts)
+            done = environment.set_up_after_boot(origin.asked)
+            said = firstwords.of_saved(saved.metadata, done).and_later(vm.news())
             ready = time.monotonic() - started
             life.starts.restores.append(ready)
             life.to(State.READY, f"up after {ready:.2f} s: {hello!r}")
@@ -726,6 +729,7 @@ def _restored(
                 facts=facts,
                 tools=origin.kit.tools,
                 module_btfs=origin.module_btfs,
+                first_words=said,
             )
 
 

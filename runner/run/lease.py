@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from runner.errors import RunnerError
-from runner.guest import aftermath, census, logfile
+from runner.files.patternlist import NO_LINES, ConsoleLines
+from runner.guest import aftermath, census, firstwords, logfile
 from runner.guest.guest import Guest
 from runner.guest.host import available_memory
 from runner.guest.life import State
@@ -40,6 +41,8 @@ class Need:
     is_seen: bool = field(default=False, compare=False)
     # Whether it runs commands, which may set sysctls.
     runs_commands: bool = field(default=False, compare=False)
+    # Of its suite: what kernels report counts, or not, also before the first case.
+    splats: ConsoleLines = field(default=NO_LINES, compare=False)
 
 
 class GuestLease:
@@ -162,9 +165,13 @@ class GuestLease:
 
 
 def _settle(running: Running, need: Need) -> None:
-    """Note who uses a guest from now on, and what becomes of it."""
+    """Note who uses a guest from now on, what becomes of it, and what it said."""
+    guest = running.guest
     if running.tenant and running.tenant != need.tenant:
-        running.guest.served += 1
+        guest.served += 1
+    if running.tenant != need.tenant:
+        own = (need.kernel.splats, need.splats)
+        firstwords.note(guest.first_words, own, guest.life.starts)
     running.tenant = need.tenant
     running.is_seen &= need.is_seen
 

@@ -280,7 +280,11 @@ class _Rounds:
         need = self._case.need
         if self._count:
             # Another tenant gets another guest.
-            need = Need(kernel=need.kernel, tenant=f"{need.tenant}#{self._count}")
+            need = Need(
+                kernel=need.kernel,
+                tenant=f"{need.tenant}#{self._count}",
+                splats=need.splats,
+            )
         self._count += 1
         with self._guests.lease(need, self._following) as guest:
             # What only a guest knows is known now.

@@ -77,6 +77,7 @@ class KernelCase:
             takes_used=is_proven and reuse.may_be_used(self.case),
             is_seen=is_proven and reuse.is_seen(self.case),
             runs_commands=reuse.runs_commands(self.case),
+            splats=self.loaded.suite.splats,
         )
 
     @property

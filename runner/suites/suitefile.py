@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
+from runner.bpf import skb
 from runner.errors import UsageError
 from runner.files import modelfile, yamlfile
 from runner.files.modelfile import FileEntry, Mistake, Where
@@ -354,6 +355,7 @@ def _case(case: Case, reach: Reach) -> Iterator[Mistake]:
     yield from _files(case, reach)
     yield from _commands(case)
     yield from _drains(case)
+    yield from _packets(case)
     yield from ranges.check(case.kernels, ("kernels",))
     for key in ("kernels", "config"):
         if getattr(case, key) and not case.reason:
@@ -492,6 +494,17 @@ def _drains(case: Case) -> Iterator[Mistake]:
         ):
             what = "needs `struct`, or `fields` if the object does not have the struct"
             yield Mistake(("trigger", number), what)
+
+
+def _packets(case: Case) -> Iterator[Mistake]:
+    """Find what no packet has that a program is run with."""
+    for number, trigger in enumerate(case.trigger):
+        for name, value in trigger.skb.items() if isinstance(trigger, TestRun) else ():
+            try:
+                skb.pack({name: value})
+            except UsageError as error:
+                what = f"{error.message}; {error.hint}"
+                yield Mistake(("trigger", number, "skb", name), what)
 
 
 def _is_object(name: str) -> str:

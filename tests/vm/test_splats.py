@@ -230,20 +230,37 @@ cases:
 """
 
 
+ALLOWS = """\
+splats:
+  allow:
+    - {pattern: "^loop: module loaded", reason: it is harmless}
+    - {pattern: "veth0: link becomes ready", reason: it is harmless}
+"""
+
+
+def set_up_run(folder: Path, name: str, suite: str = SET_UP_SUITE) -> Finished:
+    (folder / "fine.bpf.c").write_text((DATA / "suites/hostile/fine.bpf.c").read_text())
+    (folder / "suite.yaml").write_text(suite)
+    (folder / "matrix.yaml").write_text(SET_UP_MATRIX)
+    words = ("--matrix", folder / "matrix.yaml", "--suite", folder, "-n", "1")
+    return run(*words, reports=folder / name)
+
+
+def test_what_a_suite_allows_counts_before_its_first_case(tmp_path: Path) -> None:
+    # Also of a saved state.
+    for name in ("first", "second"):
+        done = set_up_run(tmp_path, name, ALLOWS + SET_UP_SUITE)
+
+        assert done.status == 0, done.output
+        assert done.results.kernels[0].notes == ()
+
+
 def test_what_is_reported_as_a_guest_is_set_up_is_noted_and_fails_no_case(
     tmp_path: Path,
 ) -> None:
-    (tmp_path / "fine.bpf.c").write_text(
-        (DATA / "suites/hostile/fine.bpf.c").read_text()
-    )
-    (tmp_path / "suite.yaml").write_text(SET_UP_SUITE)
-    (tmp_path / "matrix.yaml").write_text(SET_UP_MATRIX)
     # The second guest comes from the state that the first run saved.
     for name in ("first", "second"):
-        done = run(
-            *("--matrix", tmp_path / "matrix.yaml", "--suite", tmp_path, "-n", "1"),
-            reports=tmp_path / name,
-        )
+        done = set_up_run(tmp_path, name)
 
         assert done.status == 0, done.output
         (case,) = done.results.cases

@@ -1,6 +1,7 @@
 """What a kernel reports before its guest serves any case."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pydantic import JsonValue
 
@@ -18,12 +19,12 @@ BUG = "[    3.0] BUG: KASAN: use-after-free in mine+0x1/0x2\n[    3.1]  dump_sta
 
 def notes(
     words: FirstWords,
-    own: ConsoleLines | None = None,
+    *own: ConsoleLines,
     done: Mapping[str, JsonValue] | None = None,
 ) -> list[str]:
     starts = Starts(kernel="6.1")
     for _ in range(2):
-        firstwords.note(words, own or ConsoleLines(), done or {}, starts)
+        firstwords.note(replace(words, done=done or {}), own, starts)
     return starts.notes
 
 
@@ -52,22 +53,34 @@ def test_a_kernel_that_reports_nothing_has_no_note() -> None:
     assert not notes(FirstWords(booting=fine, setting_up=fine))
 
 
-def test_the_rows_lists_count() -> None:
+def test_the_lists_of_the_row_and_of_the_suite_count() -> None:
     harmless = LinePattern(pattern="KASAN: use-after-free in mine", reason="known")
     lost = LinePattern(pattern="^mine: lost", reason="it lost something")
 
-    assert not notes(FirstWords(booting=BUG), ConsoleLines(allow=(harmless,)))
-    (note,) = notes(
-        FirstWords(booting="[  1.0] mine: lost 5\n"), ConsoleLines(deny=(lost,))
-    )
-    assert note.startswith("the kernel reported while it booted: mine: lost 5 (it lost")
+    others = ConsoleLines()
+    for own in (
+        (ConsoleLines(allow=(harmless,)), others),
+        (others, ConsoleLines(allow=(harmless,))),
+    ):
+        assert not notes(FirstWords(booting=BUG), *own)
+    says = FirstWords(booting="[  1.0] mine: lost 5\n")
+    for own in (
+        (ConsoleLines(deny=(lost,)), others),
+        (others, ConsoleLines(deny=(lost,))),
+    ):
+        (note,) = notes(says, *own)
+        assert note.startswith(
+            "the kernel reported while it booted: mine: lost 5 (it lost"
+        )
 
 
 def test_a_saved_state_brings_what_was_said() -> None:
     words = FirstWords(booting="a", setting_up="b").and_later("c")
 
-    assert firstwords.of_saved(words.kept()) == FirstWords(booting="a", setting_up="bc")
-    assert firstwords.of_saved({}) == FirstWords()
+    assert firstwords.of_saved(words.kept(), MODULES) == FirstWords(
+        booting="a", setting_up="bc", done=MODULES
+    )
+    assert firstwords.of_saved({}, {}) == FirstWords()
 
 
 def test_a_kernel_that_says_much_does_not_fill_the_cache() -> None:

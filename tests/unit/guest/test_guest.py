@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from runner.errors import GuestError
 from runner.facts.model import Facts
 from runner.files.cache import Cache
-from runner.guest import environment, guest, keys, probes, ssh
+from runner.guest import environment, firstwords, guest, keys, probes, ssh
 from runner.guest.agent import AgentSession
 from runner.guest.conversation import Conversation, Draws
 from runner.guest.environment import EnvironmentUnavailableError
@@ -223,6 +223,8 @@ def started(
         assert (up.hello, up.bpftool_version) == (HELLO, "7.1.0")
         assert up.cache is host.cache
         facts = up.facts
+        # As a lease does it.
+        firstwords.note(up.first_words, (KERNEL.splats,), starts)
     return Started(
         starts=starts,
         steps=[it.text.partition(" after")[0] for it in steps],

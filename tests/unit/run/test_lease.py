@@ -20,7 +20,9 @@ from runner.errors import (
     RunnerError,
 )
 from runner.files.cache import Cache
+from runner.files.patternlist import NO_LINES, ConsoleLines, LinePattern
 from runner.guest import guest as session_guest
+from runner.guest.firstwords import FirstWords
 from runner.guest.guest import Guest, Origin
 from runner.guest.host import Host, Initramfs
 from runner.guest.life import Life, Starts, State
@@ -78,6 +80,8 @@ class Starter:
         self.ended: list[str] = []
         # Of the guests, in turn; then they answer as usual.
         self.agents: list[FakeAgent] = []
+        # Of all guests.
+        self.first_words = FirstWords()
 
     @contextmanager
     def __call__(self, origin: Origin, console: Path, life: Life) -> Iterator[Guest]:
@@ -91,7 +95,9 @@ class Starter:
         life.starts.boots.append(1.5)
         life.to(State.READY)
         agent = self.agents.pop(0) if self.agents else FakeAgent()
-        yield guest(agent, kernel=kernel, vm=FakeVm(), life=life)
+        made = guest(agent, kernel=kernel, vm=FakeVm(), life=life)
+        made.first_words = self.first_words
+        yield made
         self.ended.append(kernel.id)
 
 
@@ -167,6 +173,39 @@ def test_a_guest_is_lent_as_long_as_it_is_usable(
 ) -> None:
     assert leased(guests, NEW, "a") is leased(guests, NEW, "a")
     assert starter.started == ["6.1"]
+
+
+MINE = LinePattern(pattern="^mine: lost", reason="it lost something")
+
+
+@pytest.mark.parametrize(
+    ("suites", "is_noted"),
+    [
+        ([NO_LINES], False),
+        ([ConsoleLines(deny=(MINE,))], True),
+        ([ConsoleLines(deny=(MINE,), allow=(MINE,))], False),
+        # What one suite allows says nothing to another one.
+        ([ConsoleLines(deny=(MINE,), allow=(MINE,)), ConsoleLines(deny=(MINE,))], True),
+    ],
+)
+def test_the_lists_of_a_suite_count_before_its_first_case(
+    guests: GuestLease,
+    factory: GuestFactory,
+    starter: Starter,
+    suites: list[ConsoleLines],
+    is_noted: bool,
+) -> None:
+    starter.first_words = FirstWords(booting="[    1.0] mine: lost 5\n")
+
+    for number, splats in enumerate(suites):
+        need = Need(kernel=NEW, tenant=str(number), splats=splats)
+        for _ in range(2):
+            with guests.lease(need):
+                pass
+
+    notes = factory.run_of(NEW).notes
+    assert len(notes) == is_noted
+    assert all("mine: lost 5 (it lost something)" in it for it in notes)
 
 
 def test_a_lost_guest_is_replaced(

@@ -127,6 +127,16 @@ def test_the_shipped_suites_are_right(path: Path) -> None:
             with_expectation("{map: m, between: [1]}"),
             "6: cases[0].expect[0].between: [1]: has too few items",
         ),
+        (
+            GOOD + "    trigger: [{test_run: p, skb: {marks: 1}}]\n",
+            "7: cases[0].trigger[0].skb.marks: struct __sk_buff has no field 'marks'; "
+            "did you mean 'mark'?",
+        ),
+        (
+            GOOD + "    trigger: [{test_run: p, skb: {mark: -1}}]\n",
+            "7: cases[0].trigger[0].skb.mark: -1 does not fit into mark of struct "
+            "__sk_buff; it is an unsigned 32-bit number",
+        ),
         # What no schema knows.
         (
             GOOD + CASE,
