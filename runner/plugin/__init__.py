@@ -2,13 +2,12 @@
 
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
-from runner import timeouts
 from runner.case import kernelreport
 from runner.errors import InternalError, RunnerError, UsageError
 from runner.guest import aftermath
@@ -222,7 +221,6 @@ def guest(kernel: Kernel, request: pytest.FixtureRequest) -> Generator[Guest]:
         # What the test raises does not come here.
         yield it
         it.agent.watcher = None
-        _end_leftovers(it)
         kernelreport.found(it, aftermath.of(it))
         test.stash[LOST_LOG] = it.lost_log
         it.before = f"{test.path.stem}::{name_of_test(test, kernel.id)}"
@@ -230,14 +228,6 @@ def guest(kernel: Kernel, request: pytest.FixtureRequest) -> Generator[Guest]:
         if it.unanswered:
             certain_first = sorted(it.unanswered, key=lambda report: report.again)
             raise kernelreport.KernelWarnedError(certain_first[0])
-
-
-def _end_leftovers(guest: Guest) -> None:
-    """End what a test left running: the next one has the same guest."""
-    if guest.usable:
-        # A guest that is lost by that has another one in its place.
-        with suppress(RunnerError), guest.doing("ending what the test left running"):
-            guest.agent.release(timeout=timeouts.ANSWER.seconds)
 
 
 @pytest.fixture

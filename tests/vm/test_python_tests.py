@@ -139,42 +139,6 @@ def test_what_fails_in_python_is_told_as_what_it_is(tmp_path: Path) -> None:
     assert [it.argv[0] for it in done.case("test_passes").commands] == ["echo", "false"]
 
 
-LEAVING = """
-WARNS = "echo '<4>WARNING: CPU: 0 PID: 99 at mm/mine.c:7 mine+0x1/0x2' > /dev/kmsg"
-RUNNING = ["sh", "-c", "ps | grep -v grep | grep -c 'sleep 1[.]5'"]
-
-def test_leaves_a_process(guest):
-    done = guest.exec(["sh", "-c", f"(sleep 1.5; {WARNS}) & sleep 0.1"])
-    assert [it.daemon for it in done.left] == [False]
-    assert guest.exec(RUNNING).stdout == "1\\n"
-
-def test_leaves_a_daemon(guest):
-    assert guest.exec(RUNNING).stdout == "0\\n"
-    done = guest.exec(["sh", "-c", f"setsid sh -c 'sleep 1.5; exec {WARNS}' & sleep 1"])
-    assert [it.daemon for it in done.left] == [True]
-
-def test_leaves_nothing(guest):
-    assert guest.exec(RUNNING).stdout == "0\\n"
-    guest.exec(["sleep", "2"])
-"""
-
-
-def test_what_a_test_leaves_running_ends_with_it(tmp_path: Path) -> None:
-    (tmp_path / "test_mine.py").write_text(LEAVING)
-
-    done = run(
-        *("--kernels", "6.1", "--suite", tmp_path / "test_mine.py"),
-        reports=tmp_path / "reports",
-    )
-
-    found = [(it.case, str(it.outcome), it.message) for it in done.results.cases]
-    names = ("leaves_a_process", "leaves_a_daemon", "leaves_nothing")
-    assert found == [(f"test_{it}", "passed", "") for it in names]
-    # One guest, which they share.
-    (kernel,) = done.results.kernels
-    assert len([*kernel.boots, *kernel.restores]) <= 2
-
-
 def test_pytest_itself_runs_suites_and_python_tests(tmp_path: Path) -> None:
     canary = (DATA / "suites/canary/canary.bpf.c").read_text()
     (tmp_path / "canary.bpf.c").write_text(canary)
